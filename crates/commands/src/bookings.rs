@@ -1,0 +1,193 @@
+//! Booking commands.
+
+use std::sync::Arc;
+
+use marquee_domain::ids::{BookingId, IdempotencyKey, SeatId, ShowId, UserId};
+use marquee_domain::money::Money;
+use marquee_domain::payment::{Payment, RefundCause, RefundStatus};
+use marquee_domain::show::{
+    Booking, BookingState, CancelBooking, ClientInfo, LockSeats, Rejection, ShowCommand, ShowDetails,
+};
+use marquee_event_store::Position;
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+use crate::context::{Answer, Context};
+use crate::error::CommandError;
+use crate::{Commands, writer};
+
+/// A customer wants seats.
+#[derive(Debug, Clone)]
+pub struct CreateBooking {
+    /// Who.
+    pub user_id: UserId,
+    /// In which show.
+    pub show_id: ShowId,
+    /// Which, all or none.
+    pub seat_ids: Vec<SeatId>,
+    /// An offer's code.
+    pub coupon_code: Option<SmolStr>,
+    /// The client that asks.
+    pub client: Option<ClientInfo>,
+    /// The caller's key.
+    pub idempotency_key: IdempotencyKey,
+    /// A hash of the parsed body.
+    pub fingerprint: SmolStr,
+}
+
+/// A booking with its show.
+#[derive(Debug, Clone)]
+pub struct BookingAnswer {
+    /// The booking.
+    pub booking: Arc<Booking>,
+    /// Its show.
+    pub show: Arc<ShowDetails>,
+}
+
+/// A refund as a customer sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefundView {
+    /// How far it has come.
+    pub status: RefundStatus,
+    /// How much.
+    pub amount: Money,
+}
+
+impl RefundView {
+    fn of(payment: &Payment) -> Option<Self> {
+        let refund = payment.refund()?;
+        Some(Self { status: refund.status, amount: refund.requested.amount.clone() })
+    }
+}
+
+/// A cancelled booking.
+#[derive(Debug, Clone)]
+pub struct CancelAnswer {
+    /// The booking.
+    pub booking: Arc<Booking>,
+    /// What goes back, where it had been paid.
+    pub refund: Option<RefundView>,
+}
+
+/// A booking as its streams have it.
+#[derive(Debug, Clone)]
+pub struct BookingSnapshot {
+    /// The booking.
+    pub booking: Arc<Booking>,
+    /// Its show.
+    pub show: Arc<ShowDetails>,
+    /// What goes back.
+    pub refund: Option<RefundView>,
+    /// How far its show's stream was read.
+    pub position: Position,
+}
+
+impl Commands {
+    /// Locks seats and begins a booking. The same key with the same body answers the same booking again.
+    pub async fn create_booking(
+        &self,
+        ctx: &Context,
+        create: CreateBooking,
+    ) -> Result<Answer<BookingAnswer>, CommandError> {
+        let CreateBooking { user_id, show_id, seat_ids, coupon_code, client, idempotency_key, fingerprint } =
+            create;
+        let unique = ulid(Uuid::now_v7());
+        let lock = LockSeats {
+            booking_id: BookingId::compose(&show_id, &unique),
+            user_id,
+            seat_ids,
+            coupon_code,
+            client,
+            idempotency_key,
+            fingerprint,
+            ttl_millis: u64::try_from(self.inner.config.seat_lock_ttl.as_millis()).unwrap_or(u64::MAX),
+            live_locks_per_user: self.inner.config.live_locks_per_user,
+        };
+        let decided = self.inner.writers.decide(&show_id, ShowCommand::LockSeats(lock), ctx.metadata()).await;
+        match &decided {
+            Ok(decided) if !decided.replayed => {
+                metrics::counter!("marquee_bookings_created_total").increment(1)
+            }
+            Err(CommandError::Show(Rejection::SeatsUnavailable(_))) => {
+                metrics::counter!("marquee_seat_locks_refused_total").increment(1);
+            }
+            Ok(_) | Err(_) => {}
+        }
+        booking_answer(decided?)
+    }
+
+    /// A customer cancels a booking. What was paid for it is owed back from then on.
+    pub async fn cancel_booking(
+        &self,
+        ctx: &Context,
+        cancel: CancelBooking,
+    ) -> Result<Answer<CancelAnswer>, CommandError> {
+        let show_id = cancel.booking_id.show().ok_or(CommandError::NotFound("booking"))?;
+        let decided =
+            self.inner.writers.decide(&show_id, ShowCommand::CancelBooking(cancel), ctx.metadata()).await;
+        let answer = booking_answer(known_booking(decided)?)?;
+        let booking = Arc::clone(&answer.value.booking);
+        let refund = match booking.state {
+            BookingState::Cancelled { paid: true, .. } => {
+                let payment =
+                    self.request_refund(&ctx.metadata(), &booking.id, RefundCause::BookingCancelled).await?;
+                // The same answer for ever: what a refund has come to since is told by reading the booking.
+                RefundView::of(&payment)
+                    .map(|refund| RefundView { status: RefundStatus::Initiated, ..refund })
+            }
+            BookingState::Cancelled { paid: false, .. }
+            | BookingState::SeatsLocked
+            | BookingState::PaymentPending
+            | BookingState::Confirmed { .. }
+            | BookingState::Completed { .. }
+            | BookingState::Failed
+            | BookingState::Expired => None,
+        };
+        Ok(answer.map(|BookingAnswer { booking, .. }| CancelAnswer { booking, refund }))
+    }
+
+    /// A booking as its streams have it, whatever any view knows.
+    pub async fn booking(&self, id: &BookingId) -> Result<BookingSnapshot, CommandError> {
+        let show_id = id.show().ok_or(CommandError::NotFound("booking"))?;
+        let seen = self.inner.writers.read(&show_id).await?;
+        let screening = seen.show.screening().map_err(|_| CommandError::NotFound("booking"))?;
+        let booking = screening.booking(id)?;
+        let refund = match booking.state {
+            BookingState::SeatsLocked | BookingState::PaymentPending => None,
+            BookingState::Confirmed { .. }
+            | BookingState::Completed { .. }
+            | BookingState::Failed
+            | BookingState::Expired
+            | BookingState::Cancelled { .. } => RefundView::of(&self.payment(id).await?),
+        };
+        Ok(BookingSnapshot {
+            booking: Arc::clone(booking),
+            show: Arc::clone(&screening.details),
+            refund,
+            position: seen.position,
+        })
+    }
+}
+
+/// A booking of a show that does not exist does not exist either.
+pub(crate) fn known_booking<T>(result: Result<T, CommandError>) -> Result<T, CommandError> {
+    result.map_err(|error| match error {
+        CommandError::Show(Rejection::UnknownShow | Rejection::UnknownBooking) => {
+            CommandError::NotFound("booking")
+        }
+        other => other,
+    })
+}
+
+fn booking_answer(decided: writer::Decided) -> Result<Answer<BookingAnswer>, CommandError> {
+    let writer::Decided { show, booking, position, replayed } = decided;
+    let booking = booking.ok_or(CommandError::NotFound("booking"))?;
+    Ok(Answer { value: BookingAnswer { booking, show }, position, replayed })
+}
+
+/// The 26 characters of a ULID: ordered by time, 74 random bits, so that no booking id can be guessed.
+fn ulid(uuid: Uuid) -> String {
+    const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let bits = uuid.as_u128();
+    (0..26).rev().map(|group| char::from(CROCKFORD[((bits >> (group * 5)) & 31) as usize])).collect()
+}

@@ -1,0 +1,115 @@
+//! The write side: commands in, events appended.
+//!
+//! Architecture invariant: this is the only writer of streams, and it never reads a view. What joins it to the read
+//! side is the log.
+
+mod bookings;
+mod catalogue;
+mod contacts;
+mod context;
+mod error;
+mod execute;
+pub mod gateway;
+mod payments;
+mod processes;
+mod shows;
+mod theatres;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::{DashMap, DashSet};
+use marquee_domain::ids::BookingId;
+use marquee_event_store::clock::Clock;
+use marquee_event_store::{EventStore, StreamName};
+
+pub use bookings::{BookingAnswer, BookingSnapshot, CancelAnswer, CreateBooking, RefundView};
+pub use contacts::{Contacts, ContactsError};
+pub use context::{Answer, Context};
+pub use error::CommandError;
+pub use gateway::sandbox::SandboxGateway;
+pub use marquee_domain::show::CancelBooking;
+pub use payments::{InitiatePayment, PaymentAnswer};
+pub use processes::{Processes, ProcessesConfig, ProcessesError};
+pub use shows::{ScheduleShow, ShowPatch};
+
+use crate::execute::Loaded;
+use crate::gateway::Gateways;
+use crate::writer::ShowWriters;
+
+/// How bookings behave; the operator's choice.
+#[derive(Debug, Clone)]
+pub struct CommandsConfig {
+    /// How long a seat lock lasts.
+    pub seat_lock_ttl: Duration,
+    /// Most live seat locks of one user in one show; `None` for no limit.
+    pub live_locks_per_user: Option<u32>,
+    /// A show's writer is let go after this long without a command.
+    pub writer_idle: Duration,
+}
+
+impl Default for CommandsConfig {
+    fn default() -> Self {
+        Self {
+            seat_lock_ttl: Duration::from_secs(5 * 60),
+            live_locks_per_user: Some(2),
+            writer_idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Everything that may be asked of Marquee. Cheap to clone.
+#[derive(Clone)]
+pub struct Commands {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: CommandsConfig,
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    writers: ShowWriters,
+    gateways: Gateways,
+    contacts: Contacts,
+    /// Recent folds of payment streams. Only a hint: an append proves it fresh, anything else reads the stream.
+    payments: DashMap<BookingId, Loaded<marquee_domain::payment::Payment>>,
+    payments_in_flight: DashSet<BookingId>,
+}
+
+impl Commands {
+    /// Commands over a log.
+    pub fn new(
+        config: CommandsConfig,
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn Clock>,
+        sandbox: Option<SandboxGateway>,
+        contacts: Contacts,
+    ) -> Self {
+        let writers = ShowWriters::new(Arc::clone(&store), Arc::clone(&clock), config.writer_idle);
+        let inner = Inner {
+            config,
+            store,
+            clock,
+            writers,
+            gateways: Gateways::new(sandbox),
+            contacts,
+            payments: DashMap::new(),
+            payments_in_flight: DashSet::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The built-in gateway, where it is on.
+    pub fn sandbox(&self) -> Option<&SandboxGateway> {
+        self.inner.gateways.sandbox()
+    }
+
+    async fn load<D>(&self, stream: StreamName) -> Result<Loaded<D>, CommandError>
+    where
+        D: marquee_domain::Decider,
+        for<'a> &'a D::Event: TryFrom<&'a marquee_domain::Event>,
+    {
+        Ok(execute::load(&*self.inner.store, stream).await?)
+    }
+}

@@ -1,0 +1,426 @@
+//! One writer task for each hot show: it keeps the fold, decides all that waits, and appends it at once.
+//!
+//! Correctness rests on the expected revision alone; the writer is only what makes a hot show fast.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use jiff::Timestamp;
+use marquee_domain::ids::{BookingId, ShowId};
+use marquee_domain::show::{Booking, Show, ShowCommand, ShowDetails, ShowEvent};
+use marquee_domain::{Decider, Event};
+use marquee_event_store::clock::Clock;
+use marquee_event_store::{
+    AppendError, EventStore, Expected, Metadata, NewEvent, Position, Recorded, StreamName,
+};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::CommandError;
+use crate::execute::{Loaded, catch_up, new_event};
+
+/// Most commands that are decided together: bounds the size of an append.
+const MOST_IN_BATCH: usize = 256;
+const MAILBOX: usize = 1_024;
+
+/// A command's outcome, durable.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided {
+    /// The show's facts after it.
+    pub show: Arc<ShowDetails>,
+    /// The booking that it was about, after it.
+    pub booking: Option<Arc<Booking>>,
+    pub position: Position,
+    /// Whether it had happened before.
+    pub replayed: bool,
+}
+
+/// A show as its writer knows it, and the instant at which it was asked.
+pub(crate) struct Seen {
+    pub show: Show,
+    pub now: Timestamp,
+    pub position: Position,
+}
+
+enum Mail {
+    Command {
+        command: ShowCommand,
+        metadata: Arc<Metadata>,
+        reply: oneshot::Sender<Result<Decided, CommandError>>,
+    },
+    Read {
+        reply: oneshot::Sender<Result<Seen, CommandError>>,
+    },
+}
+
+/// The writers of this node.
+pub(crate) struct ShowWriters {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    mailboxes: DashMap<ShowId, mpsc::Sender<Mail>>,
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    idle: Duration,
+    metrics: WriterMetrics,
+}
+
+struct WriterMetrics {
+    live: Gauge,
+    batch_size: Histogram,
+    conflicts: Counter,
+}
+
+impl ShowWriters {
+    pub(crate) fn new(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>, idle: Duration) -> Self {
+        let metrics = WriterMetrics {
+            live: gauge!("marquee_show_writers"),
+            batch_size: histogram!("marquee_show_writer_batch_size"),
+            conflicts: counter!("marquee_show_writer_conflicts_total"),
+        };
+        Self { shared: Arc::new(Shared { mailboxes: DashMap::new(), store, clock, idle, metrics }) }
+    }
+
+    /// Has a command decided, and answers once it is durable.
+    pub(crate) async fn decide(
+        &self,
+        show: &ShowId,
+        command: ShowCommand,
+        metadata: Arc<Metadata>,
+    ) -> Result<Decided, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(show, Mail::Command { command, metadata, reply }).await?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// The show as the log has it.
+    pub(crate) async fn read(&self, show: &ShowId) -> Result<Seen, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(show, Mail::Read { reply }).await?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn send(&self, show: &ShowId, mut mail: Mail) -> Result<(), CommandError> {
+        loop {
+            let mailbox = self.mailbox(show);
+            match mailbox.send(mail).await {
+                Ok(()) => return Ok(()),
+                // The writer went idle between the look-up and the send.
+                Err(mpsc::error::SendError(unsent)) => {
+                    self.shared.mailboxes.remove_if(show, |_, known| known.same_channel(&mailbox));
+                    mail = unsent;
+                }
+            }
+        }
+    }
+
+    fn mailbox(&self, show: &ShowId) -> mpsc::Sender<Mail> {
+        if let Some(mailbox) = self.shared.mailboxes.get(show) {
+            return mailbox.clone();
+        }
+        let entry = self.shared.mailboxes.entry(show.clone());
+        entry
+            .or_insert_with(|| {
+                let (mailbox, mails) = mpsc::channel(MAILBOX);
+                let writer = Writer::new(show.clone(), Arc::clone(&self.shared));
+                tokio::spawn(writer.run(mails));
+                mailbox
+            })
+            .clone()
+    }
+}
+
+fn gone() -> CommandError {
+    CommandError::Unavailable("the show's writer stopped".into())
+}
+
+/// The durable fold, with where each booking's answers lie in the log.
+#[derive(Default)]
+struct Durable {
+    loaded: Loaded<Show>,
+    answers: HashMap<BookingId, Answers>,
+}
+
+/// Positions of the events that answered for a booking.
+#[derive(Clone, Copy)]
+struct Answers {
+    /// Of the event that completed its creation.
+    created: Position,
+    /// Of its last event.
+    last: Position,
+}
+
+impl Durable {
+    fn note(&mut self, event: &ShowEvent, position: Position) {
+        note(&mut self.answers, event, position);
+    }
+}
+
+fn note(answers: &mut HashMap<BookingId, Answers>, event: &ShowEvent, position: Position) {
+    let booking = match event {
+        ShowEvent::PaymentPending(event) => {
+            answers.insert(event.booking_id.clone(), Answers { created: position, last: position });
+            return;
+        }
+        ShowEvent::Confirmed(event) => &event.booking_id,
+        ShowEvent::Failed(event) => &event.booking_id,
+        ShowEvent::Expired(event) => &event.booking_id,
+        ShowEvent::BookingCancelled(event) => &event.booking_id,
+        ShowEvent::Completed(event) => &event.booking_id,
+        ShowEvent::Scheduled(_)
+        | ShowEvent::Changed(_)
+        | ShowEvent::Cancelled(_)
+        | ShowEvent::SeatsLocked(_) => return,
+    };
+    if let Some(known) = answers.get_mut(booking) {
+        known.last = position;
+    }
+}
+
+struct Writer {
+    show: ShowId,
+    stream: StreamName,
+    shared: Arc<Shared>,
+    durable: Option<Durable>,
+}
+
+struct Verdict {
+    show: Arc<ShowDetails>,
+    booking: Option<Arc<Booking>>,
+    written: Written,
+}
+
+enum Written {
+    /// Its last event has this index in the batch.
+    At(usize),
+    /// Nothing: this booking was created before.
+    CreatedBefore(BookingId),
+    /// Nothing: this booking had come that far before.
+    ReachedBefore(BookingId),
+    /// Nothing: the show had come that far before.
+    Before,
+}
+
+impl Writer {
+    fn new(show: ShowId, shared: Arc<Shared>) -> Self {
+        let stream = StreamName::show(&show);
+        Self { show, stream, shared, durable: None }
+    }
+
+    async fn run(mut self, mut mails: mpsc::Receiver<Mail>) {
+        self.shared.metrics.live.increment(1.0);
+        let mut batch = Vec::new();
+        loop {
+            let received =
+                tokio::time::timeout(self.shared.idle, mails.recv_many(&mut batch, MOST_IN_BATCH)).await;
+            match received {
+                Ok(0) => break,
+                Ok(_) => {
+                    self.answer(std::mem::take(&mut batch)).await;
+                    // A show that was never scheduled must not keep a task for whoever asks for it.
+                    if matches!(&self.durable, Some(durable) if durable.loaded.count == 0) && mails.is_empty()
+                    {
+                        mails.close();
+                    }
+                }
+                Err(_idle) => mails.close(),
+            }
+            if mails.is_closed() && mails.is_empty() {
+                break;
+            }
+        }
+        self.shared.mailboxes.remove_if(&self.show, |_, mailbox| mailbox.is_closed());
+        self.shared.metrics.live.decrement(1.0);
+    }
+
+    async fn answer(&mut self, batch: Vec<Mail>) {
+        let mut commands = Vec::with_capacity(batch.len());
+        let mut reads = Vec::new();
+        for mail in batch {
+            match mail {
+                Mail::Command { command, metadata, reply } => commands.push((command, metadata, reply)),
+                Mail::Read { reply } => reads.push(reply),
+            }
+        }
+        if let Err(error) = self.ensure_loaded().await {
+            let refused = || CommandError::Unavailable(error.clone());
+            // A caller that has gone away needs no answer, here and below.
+            reads.into_iter().for_each(|reply| _ = reply.send(Err(refused())));
+            commands.into_iter().for_each(|(_, _, reply)| _ = reply.send(Err(refused())));
+            return;
+        }
+        if let Some(durable) = &self.durable {
+            let now = self.shared.clock.now().max(durable.loaded.time);
+            for reply in reads {
+                let position = durable.loaded.position;
+                _ = reply.send(Ok(Seen { show: durable.loaded.state.clone(), now, position }));
+            }
+        }
+        if !commands.is_empty() {
+            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+            self.shared.metrics.batch_size.record(commands.len() as f64);
+            self.decide_and_append(commands).await;
+        }
+    }
+
+    async fn ensure_loaded(&mut self) -> Result<(), String> {
+        if self.durable.is_none() {
+            let mut durable = Durable::default();
+            self.catch_up(&mut durable).await?;
+            self.durable = Some(durable);
+        }
+        Ok(())
+    }
+
+    async fn catch_up(&self, durable: &mut Durable) -> Result<(), String> {
+        let Durable { loaded, answers } = durable;
+        let each = |recorded: &Recorded| {
+            if let Ok(Event::Show(event)) = recorded.event() {
+                note(answers, event, recorded.position);
+            }
+        };
+        catch_up(&*self.shared.store, &self.stream, loaded, each).await.map_err(|error| {
+            tracing::error!(stream = %self.stream, %error, "a show's stream cannot be read");
+            error.to_string()
+        })
+    }
+
+    #[expect(clippy::type_complexity, reason = "the parts of one mail")]
+    async fn decide_and_append(
+        &mut self,
+        commands: Vec<(ShowCommand, Arc<Metadata>, oneshot::Sender<Result<Decided, CommandError>>)>,
+    ) {
+        let (commands, mut replies): (Vec<_>, Vec<_>) =
+            commands.into_iter().map(|(command, metadata, reply)| ((command, metadata), Some(reply))).unzip();
+        loop {
+            let Some(mut durable) = self.durable.take() else { return };
+            let mut running = durable.loaded.state.clone();
+            let mut time = durable.loaded.time;
+            let mut events: Vec<NewEvent> = Vec::new();
+            let mut waiting = Vec::with_capacity(commands.len());
+            for ((command, metadata), reply) in commands.iter().zip(&mut replies) {
+                let now = self.shared.clock.now().max(time);
+                let verdict = judge(&mut running, now, command, metadata, &mut events);
+                if verdict.as_ref().is_ok_and(|verdict| matches!(verdict.written, Written::At(_))) {
+                    time = now;
+                }
+                waiting.push((reply, verdict));
+            }
+            if events.is_empty() {
+                for (reply, verdict) in waiting {
+                    let decided = verdict.map(|verdict| settle(verdict, &durable, Position(0), 0));
+                    finish(reply.take(), decided);
+                }
+                self.durable = Some(durable);
+                return;
+            }
+            let appended = self
+                .shared
+                .store
+                .append(self.stream.clone(), Expected::after(durable.loaded.count), events.clone())
+                .await;
+            match appended {
+                Ok(appended) => {
+                    let count = events.len() as u64;
+                    let first = appended.position.0 + 1 - count;
+                    for (event, position) in events.iter().zip(first..) {
+                        if let Event::Show(event) = &event.event {
+                            durable.note(event, Position(position));
+                        }
+                    }
+                    durable.loaded.state = running;
+                    durable.loaded.count = appended.revision + 1;
+                    durable.loaded.time = time;
+                    durable.loaded.position = appended.position;
+                    for (reply, verdict) in waiting {
+                        let decided =
+                            verdict.map(|verdict| settle(verdict, &durable, appended.position, events.len()));
+                        finish(reply.take(), decided);
+                    }
+                    self.durable = Some(durable);
+                    return;
+                }
+                // Another writer was first: nothing of this batch is in the log. Catch up and decide it again.
+                Err(AppendError::Conflict { .. }) => {
+                    self.shared.metrics.conflicts.increment(1);
+                    if let Err(error) = self.catch_up(&mut durable).await {
+                        for reply in &mut replies {
+                            finish(reply.take(), Err(CommandError::Unavailable(error.clone())));
+                        }
+                        return;
+                    }
+                    self.durable = Some(durable);
+                }
+                // The outcome is unknown: the fold is dropped, and the same key finds out.
+                Err(error @ (AppendError::TooLarge | AppendError::Unavailable(_))) => {
+                    for reply in &mut replies {
+                        finish(reply.take(), Err(CommandError::Unavailable(error.to_string())));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn finish(
+    reply: Option<oneshot::Sender<Result<Decided, CommandError>>>,
+    decided: Result<Decided, CommandError>,
+) {
+    if let Some(reply) = reply {
+        _ = reply.send(decided);
+    }
+}
+
+/// Decides one command on the running state and puts its events into the batch.
+fn judge(
+    running: &mut Show,
+    now: Timestamp,
+    command: &ShowCommand,
+    metadata: &Arc<Metadata>,
+    events: &mut Vec<NewEvent>,
+) -> Result<Verdict, CommandError> {
+    let decided = running.decide(now, command)?;
+    for event in &decided {
+        running.evolve(event);
+    }
+    let new = !decided.is_empty();
+    events.extend(decided.into_iter().map(|event| new_event(now, event, metadata)));
+    let screening = running.screening()?;
+    let booking = match command {
+        ShowCommand::LockSeats(lock) => screening.booking_by_key(&lock.user_id, &lock.idempotency_key),
+        ShowCommand::Confirm { booking_id, .. } | ShowCommand::Fail { booking_id, .. } => {
+            screening.booking(booking_id).ok()
+        }
+        ShowCommand::CancelBooking(cancel) => screening.booking(&cancel.booking_id).ok(),
+        ShowCommand::Schedule(_)
+        | ShowCommand::Change(_)
+        | ShowCommand::Cancel(_)
+        | ShowCommand::ExpireDue
+        | ShowCommand::CompleteDue => None,
+    };
+    let written = match (new, booking, command) {
+        (true, _, _) => Written::At(events.len() - 1),
+        (false, Some(booking), ShowCommand::LockSeats(_)) => Written::CreatedBefore(booking.id.clone()),
+        (false, Some(booking), _) => Written::ReachedBefore(booking.id.clone()),
+        (false, None, _) => Written::Before,
+    };
+    Ok(Verdict { show: Arc::clone(&screening.details), booking: booking.cloned(), written })
+}
+
+/// A verdict with its place in the log. `end` is the position of the last of `count` events of the batch.
+fn settle(verdict: Verdict, durable: &Durable, end: Position, count: usize) -> Decided {
+    let Verdict { show, booking, written } = verdict;
+    let replayed = !matches!(written, Written::At(_));
+    let answers = |id: &BookingId| durable.answers.get(id).copied();
+    let position = match written {
+        Written::At(index) => Position(end.0 - (count - 1 - index) as u64),
+        Written::CreatedBefore(id) => answers(&id).map_or(durable.loaded.position, |known| known.created),
+        Written::ReachedBefore(id) => answers(&id).map_or(durable.loaded.position, |known| known.last),
+        Written::Before => durable.loaded.position,
+    };
+    Decided { show, booking, position, replayed }
+}

@@ -1,0 +1,100 @@
+//! A show and every booking of it: one aggregate, because a seat and the booking that owns it change together.
+
+mod booking;
+mod command;
+mod decide;
+mod event;
+mod evolve;
+
+pub use booking::{Booking, BookingState, BookingStatus};
+pub use command::{CancelBooking, ChangeShow, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, ShowCommand};
+pub use event::{
+    BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
+    BookingPaymentPending, CancelledBy, ClientInfo, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails,
+    ShowEvent, ShowScheduled,
+};
+
+use std::sync::Arc;
+
+use imbl::{HashMap, OrdSet};
+use jiff::Timestamp;
+
+use crate::ids::{BookingId, IdempotencyKey, SeatId, UserId};
+use crate::request::Answered;
+use crate::theatre::SeatType;
+
+/// A show, or none yet. Cloning is cheap: a writer decides a batch on a clone and keeps it once the batch is durable.
+#[derive(Debug, Clone, Default)]
+pub enum Show {
+    /// No show was scheduled in this stream.
+    #[default]
+    Unscheduled,
+    /// It was, and may since have been cancelled.
+    Scheduled(Screening),
+}
+
+impl Show {
+    /// The screening, once there is one.
+    pub fn screening(&self) -> Result<&Screening, Rejection> {
+        match self {
+            Self::Unscheduled => Err(Rejection::UnknownShow),
+            Self::Scheduled(screening) => Ok(screening),
+        }
+    }
+}
+
+/// A scheduled show with its seats and bookings.
+#[derive(Debug, Clone)]
+pub struct Screening {
+    /// Its facts, as they now stand.
+    pub details: Arc<ShowDetails>,
+    /// Whether it was called off.
+    pub cancelled: bool,
+    seats: HashMap<SeatId, Seat>,
+    bookings: HashMap<BookingId, Arc<Booking>>,
+    keys: HashMap<(UserId, IdempotencyKey), BookingId>,
+    pending: OrdSet<(Timestamp, BookingId)>,
+    pending_of_user: HashMap<UserId, Vec<BookingId>>,
+    confirmed: OrdSet<BookingId>,
+    answered: Arc<Answered>,
+}
+
+/// A seat, and the booking that last took it and has not let go in the log.
+#[derive(Debug, Clone)]
+struct Seat {
+    seat_type: SeatType,
+    holder: Option<BookingId>,
+}
+
+impl Screening {
+    /// A booking of this show.
+    pub fn booking(&self, id: &BookingId) -> Result<&Arc<Booking>, Rejection> {
+        self.bookings.get(id).ok_or(Rejection::UnknownBooking)
+    }
+
+    /// The booking that a customer's key began.
+    pub fn booking_by_key(&self, user: &UserId, key: &IdempotencyKey) -> Option<&Arc<Booking>> {
+        self.bookings.get(self.keys.get(&(user.clone(), key.clone()))?)
+    }
+
+    /// Every booking that was ever made, in no order.
+    pub fn bookings(&self) -> impl Iterator<Item = &Arc<Booking>> {
+        self.bookings.values()
+    }
+
+    /// The booking that owns a seat at an instant; `None` where it is free or there is no such seat.
+    pub fn owner(&self, seat: &SeatId, now: Timestamp) -> Option<&BookingId> {
+        let holder = self.seats.get(seat)?.holder.as_ref()?;
+        self.bookings.get(holder)?.holds_seats(now).then_some(holder)
+    }
+
+    /// The earliest deadline of a booking that awaits its payment, passed or not.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.pending.get_min().map(|(deadline, _)| *deadline)
+    }
+
+    /// Whether a confirmed booking waits for the end of the show.
+    pub fn has_confirmed(&self) -> bool {
+        !self.confirmed.is_empty()
+    }
+}

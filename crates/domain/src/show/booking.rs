@@ -1,0 +1,139 @@
+//! A booking as its show's events tell it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use crate::ids::{BookingId, IdempotencyKey, PaymentId, SeatId, TicketId, UserId};
+use crate::pricing::Pricing;
+use crate::show::event::CancelledBy;
+
+/// A booking.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Booking {
+    /// Its id.
+    pub id: BookingId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Its seats, as they were asked for.
+    pub seat_ids: Vec<SeatId>,
+    /// The end of its seat lock.
+    pub expires_at: Timestamp,
+    /// The key that began it.
+    pub idempotency_key: IdempotencyKey,
+    /// A hash of the body that began it.
+    pub fingerprint: SmolStr,
+    /// What it costs; absent only between the two events that begin it.
+    pub pricing: Option<Pricing>,
+    /// How far it has come.
+    pub state: BookingState,
+}
+
+/// How far a booking has come, by its events alone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BookingState {
+    /// Its seats are locked; it is not priced yet.
+    SeatsLocked,
+    /// It awaits its payment.
+    PaymentPending,
+    /// It is paid.
+    Confirmed {
+        /// What paid for it.
+        payment: PaymentId,
+        /// Its ticket.
+        ticket: TicketId,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Its show is over.
+    Completed {
+        /// What paid for it.
+        payment: PaymentId,
+        /// Its ticket.
+        ticket: TicketId,
+        /// When it was confirmed.
+        confirmed_at: Timestamp,
+    },
+    /// Its payment failed.
+    Failed,
+    /// Its deadline passed.
+    Expired,
+    /// It was cancelled.
+    Cancelled {
+        /// Who did it.
+        by: CancelledBy,
+        /// Whether it had been paid for.
+        paid: bool,
+    },
+}
+
+/// The state of a booking as the world names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "documented at BookingState")]
+pub enum BookingStatus {
+    SeatsLocked,
+    PaymentPending,
+    Confirmed,
+    Completed,
+    Failed,
+    Expired,
+    Cancelled,
+}
+
+impl BookingStatus {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SeatsLocked => "SEATS_LOCKED",
+            Self::PaymentPending => "PAYMENT_PENDING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Expired => "EXPIRED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+impl fmt::Display for BookingStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Booking {
+    /// Its status at an instant: a pending booking whose deadline has passed is expired, written down or not.
+    pub fn status(&self, now: Timestamp) -> BookingStatus {
+        match &self.state {
+            BookingState::SeatsLocked | BookingState::PaymentPending if now >= self.expires_at => {
+                BookingStatus::Expired
+            }
+            BookingState::SeatsLocked => BookingStatus::SeatsLocked,
+            BookingState::PaymentPending => BookingStatus::PaymentPending,
+            BookingState::Confirmed { .. } => BookingStatus::Confirmed,
+            BookingState::Completed { .. } => BookingStatus::Completed,
+            BookingState::Failed => BookingStatus::Failed,
+            BookingState::Expired => BookingStatus::Expired,
+            BookingState::Cancelled { .. } => BookingStatus::Cancelled,
+        }
+    }
+
+    /// Whether its seats are its own at an instant.
+    pub fn holds_seats(&self, now: Timestamp) -> bool {
+        match self.status(now) {
+            BookingStatus::SeatsLocked
+            | BookingStatus::PaymentPending
+            | BookingStatus::Confirmed
+            | BookingStatus::Completed => true,
+            BookingStatus::Failed | BookingStatus::Expired | BookingStatus::Cancelled => false,
+        }
+    }
+
+    /// Whether no event has yet taken it out of its first states.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.state, BookingState::SeatsLocked | BookingState::PaymentPending)
+    }
+}

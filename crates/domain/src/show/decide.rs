@@ -1,0 +1,288 @@
+//! The rules of booking.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::Decider;
+use crate::ids::{BookingId, PaymentId, SeatId};
+use crate::pricing::Pricing;
+use crate::show::booking::{Booking, BookingState, BookingStatus};
+use crate::show::command::{CancelBooking, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, ShowCommand};
+use crate::show::event::{
+    BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
+    BookingPaymentPending, CancelledBy, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails, ShowEvent,
+    ShowScheduled,
+};
+use crate::show::{Screening, Show};
+use crate::time;
+
+/// Most bookings that one sweep ends: bounds an append. The next sweep takes the rest.
+const MOST_AT_ONCE: usize = 500;
+
+type Decision = Result<Vec<ShowEvent>, Rejection>;
+
+impl Decider for Show {
+    type Command = ShowCommand;
+    type Event = ShowEvent;
+    type Rejection = Rejection;
+
+    fn decide(&self, now: Timestamp, command: &ShowCommand) -> Decision {
+        if let (Self::Scheduled(screening), request @ Some(_)) = (self, command.request())
+            && screening.answered.seen(request)?
+        {
+            return Ok(vec![]);
+        }
+        match command {
+            ShowCommand::Schedule(scheduled) => match self {
+                Self::Unscheduled => schedule(now, scheduled),
+                Self::Scheduled(_) => Err(Rejection::AlreadyScheduled),
+            },
+            ShowCommand::Change(change) => self.screening()?.change(now, &change.0),
+            ShowCommand::Cancel(cancelled) => self.screening()?.cancel(now, cancelled),
+            ShowCommand::LockSeats(lock) => self.screening()?.lock_seats(now, lock),
+            ShowCommand::Confirm { booking_id, payment_id } => {
+                self.screening()?.confirm(now, booking_id, payment_id)
+            }
+            ShowCommand::Fail { booking_id, reason } => {
+                let booking = self.screening()?.booking(booking_id)?;
+                match booking.status(now) {
+                    BookingStatus::SeatsLocked | BookingStatus::PaymentPending => Ok(vec![
+                        BookingFailed { booking_id: booking_id.clone(), reason: reason.clone() }.into(),
+                    ]),
+                    BookingStatus::Failed => Ok(vec![]),
+                    BookingStatus::Expired => Err(Rejection::BookingExpired),
+                    status @ (BookingStatus::Confirmed
+                    | BookingStatus::Completed
+                    | BookingStatus::Cancelled) => Err(Rejection::NotPayable(status)),
+                }
+            }
+            ShowCommand::CancelBooking(cancel) => self.screening()?.cancel_booking(now, cancel),
+            ShowCommand::ExpireDue => {
+                Ok(self.screening()?.overdue(now).take(MOST_AT_ONCE).map(|id| expired(&id)).collect())
+            }
+            ShowCommand::CompleteDue => Ok(self.screening()?.complete(now)),
+        }
+    }
+
+    fn evolve(&mut self, event: &ShowEvent) {
+        self.apply(event);
+    }
+}
+
+fn schedule(now: Timestamp, scheduled: &ShowScheduled) -> Decision {
+    if scheduled.show.start_time <= now {
+        return Err(Rejection::StartsInThePast);
+    }
+    check_prices(&scheduled.show)?;
+    Ok(vec![scheduled.clone().into()])
+}
+
+/// Every seat of the hall must have a price.
+fn check_prices(show: &ShowDetails) -> Result<(), Rejection> {
+    let priced = |seat_type| show.prices.contains_key(seat_type);
+    let mut seats = show.rows.iter().flat_map(|row| &row.seats);
+    if seats.all(|seat| priced(&seat.seat_type)) { Ok(()) } else { Err(Rejection::Unpriced) }
+}
+
+fn expired(booking_id: &BookingId) -> ShowEvent {
+    BookingExpired { booking_id: booking_id.clone() }.into()
+}
+
+impl Screening {
+    /// Whether a customer may pay for a booking now; its owner asks.
+    ///
+    /// Payable is a booking that awaits its payment, before its deadline.
+    pub fn payable(
+        &self,
+        now: Timestamp,
+        id: &BookingId,
+        user: &crate::ids::UserId,
+    ) -> Result<&Booking, Rejection> {
+        let booking = self.booking(id)?;
+        if booking.user_id != *user {
+            return Err(Rejection::NotYours);
+        }
+        match booking.status(now) {
+            BookingStatus::PaymentPending => Ok(booking),
+            BookingStatus::Expired => Err(Rejection::BookingExpired),
+            status @ (BookingStatus::SeatsLocked
+            | BookingStatus::Confirmed
+            | BookingStatus::Completed
+            | BookingStatus::Failed
+            | BookingStatus::Cancelled) => Err(Rejection::NotPayable(status)),
+        }
+    }
+
+    fn change(&self, now: Timestamp, changed: &ShowChanged) -> Decision {
+        self.check_bookable(now)?;
+        if changed.start_time.is_some_and(|start| start <= now) {
+            return Err(Rejection::StartsInThePast);
+        }
+        let mut after = (*self.details).clone();
+        after.change(changed);
+        Ok(if after == *self.details { vec![] } else { vec![changed.clone().into()] })
+    }
+
+    fn cancel(&self, now: Timestamp, cancelled: &ShowCancelled) -> Decision {
+        if self.cancelled {
+            return Ok(vec![]);
+        }
+        if now >= self.details.end_time {
+            return Err(Rejection::ShowOver);
+        }
+        let mut events = vec![ShowEvent::from(cancelled.clone())];
+        events.extend(self.overdue(now).map(|id| expired(&id)));
+        let pending = self.pending.iter().filter(|(deadline, _)| *deadline > now).map(|(_, id)| (id, false));
+        let confirmed = self.confirmed.iter().map(|id| (id, true));
+        events.extend(pending.chain(confirmed).map(|(id, paid)| {
+            BookingCancelled { booking_id: id.clone(), by: CancelledBy::Show, paid }.into()
+        }));
+        Ok(events)
+    }
+
+    fn lock_seats(&self, now: Timestamp, lock: &LockSeats) -> Decision {
+        if let Some(booking) = self.booking_by_key(&lock.user_id, &lock.idempotency_key) {
+            if booking.fingerprint != lock.fingerprint {
+                return Err(crate::request::KeyReused.into());
+            }
+            return match booking.status(now) {
+                BookingStatus::Expired => Err(Rejection::BookingExpired),
+                BookingStatus::SeatsLocked
+                | BookingStatus::PaymentPending
+                | BookingStatus::Confirmed
+                | BookingStatus::Completed
+                | BookingStatus::Failed
+                | BookingStatus::Cancelled => Ok(vec![]),
+            };
+        }
+        self.check_bookable(now)?;
+        self.check_seats(&lock.seat_ids)?;
+        if let Some(code) = &lock.coupon_code {
+            return Err(Rejection::UnknownCoupon(code.clone()));
+        }
+        if lock.live_locks_per_user.is_some_and(|most| self.live_locks(now, lock) >= most as usize) {
+            return Err(Rejection::TooManyLocks);
+        }
+        let taken = |seat: &&SeatId| self.owner(seat, now).is_some();
+        let unavailable: Vec<SeatId> = lock.seat_ids.iter().filter(taken).cloned().collect();
+        if !unavailable.is_empty() {
+            return Err(Rejection::SeatsUnavailable(unavailable));
+        }
+        // A lock that has run out is written down before its seats go to somebody else: no prefix of the log shows
+        // two live bookings on one seat.
+        let mut events: Vec<ShowEvent> =
+            self.overdue_holders(&lock.seat_ids).iter().map(|id| expired(id)).collect();
+        events.push(
+            SeatsLocked {
+                booking_id: lock.booking_id.clone(),
+                user_id: lock.user_id.clone(),
+                seat_ids: lock.seat_ids.clone(),
+                expires_at: time::after(now, lock.ttl_millis),
+                idempotency_key: lock.idempotency_key.clone(),
+                fingerprint: lock.fingerprint.clone(),
+                client: lock.client.clone(),
+            }
+            .into(),
+        );
+        let pricing = self.price(&lock.seat_ids);
+        events.push(BookingPaymentPending { booking_id: lock.booking_id.clone(), pricing }.into());
+        Ok(events)
+    }
+
+    fn confirm(&self, now: Timestamp, id: &BookingId, payment: &PaymentId) -> Decision {
+        let booking = self.booking(id)?;
+        match (&booking.state, booking.status(now)) {
+            (
+                BookingState::Confirmed { payment: by, .. } | BookingState::Completed { payment: by, .. },
+                _,
+            ) if by == payment => Ok(vec![]),
+            (_, BookingStatus::PaymentPending) => Ok(vec![
+                BookingConfirmed {
+                    booking_id: id.clone(),
+                    payment_id: payment.clone(),
+                    ticket_id: id.ticket(),
+                    confirmed_at: now,
+                }
+                .into(),
+            ]),
+            (_, BookingStatus::Expired) => Err(Rejection::BookingExpired),
+            (_, status) => Err(Rejection::NotPayable(status)),
+        }
+    }
+
+    fn cancel_booking(&self, now: Timestamp, cancel: &CancelBooking) -> Decision {
+        let booking = self.booking(&cancel.booking_id)?;
+        if booking.user_id != cancel.user_id {
+            return Err(Rejection::NotYours);
+        }
+        let paid = match booking.status(now) {
+            BookingStatus::Cancelled => return Ok(vec![]),
+            BookingStatus::SeatsLocked | BookingStatus::PaymentPending => false,
+            BookingStatus::Confirmed if now < self.details.start_time => true,
+            status @ (BookingStatus::Confirmed
+            | BookingStatus::Completed
+            | BookingStatus::Failed
+            | BookingStatus::Expired) => return Err(Rejection::NotCancellable(status)),
+        };
+        Ok(vec![BookingCancelled { booking_id: booking.id.clone(), by: CancelledBy::Customer, paid }.into()])
+    }
+
+    fn complete(&self, now: Timestamp) -> Vec<ShowEvent> {
+        if now < self.details.end_time {
+            return vec![];
+        }
+        let due = self.confirmed.iter().take(MOST_AT_ONCE);
+        due.map(|id| BookingCompleted { booking_id: id.clone() }.into()).collect()
+    }
+
+    fn check_bookable(&self, now: Timestamp) -> Result<(), Rejection> {
+        if self.cancelled {
+            Err(Rejection::ShowCancelled)
+        } else if now >= self.details.start_time {
+            Err(Rejection::ShowStarted)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check_seats(&self, seats: &[SeatId]) -> Result<(), Rejection> {
+        match seats.len() {
+            0 => return Err(Rejection::NoSeats),
+            1..=MAX_SEATS_PER_BOOKING => {}
+            _ => return Err(Rejection::TooManySeats),
+        }
+        let mut seen = BTreeSet::new();
+        let twice: Vec<SeatId> = seats.iter().filter(|seat| !seen.insert(*seat)).cloned().collect();
+        if !twice.is_empty() {
+            return Err(Rejection::DuplicateSeats(twice));
+        }
+        let unknown: Vec<SeatId> =
+            seats.iter().filter(|seat| !self.seats.contains_key(*seat)).cloned().collect();
+        if unknown.is_empty() { Ok(()) } else { Err(Rejection::UnknownSeats(unknown)) }
+    }
+
+    fn live_locks(&self, now: Timestamp, lock: &LockSeats) -> usize {
+        let pending = self.pending_of_user.get(&lock.user_id);
+        let bookings = pending.into_iter().flatten().filter_map(|id| self.bookings.get(id));
+        bookings.filter(|booking| booking.holds_seats(now)).count()
+    }
+
+    /// The bookings that still hold one of these seats in the log, though their deadline has passed.
+    fn overdue_holders(&self, seats: &[SeatId]) -> BTreeSet<BookingId> {
+        let holders = seats.iter().filter_map(|seat| self.seats.get(seat)?.holder.clone());
+        holders.filter(|id| self.bookings.get(id).is_some_and(|booking| booking.is_pending())).collect()
+    }
+
+    /// The pending bookings whose deadline has passed, earliest first.
+    fn overdue(&self, now: Timestamp) -> impl Iterator<Item = BookingId> + '_ {
+        self.pending.iter().take_while(move |(deadline, _)| *deadline <= now).map(|(_, id)| id.clone())
+    }
+
+    fn price(&self, seats: &[SeatId]) -> Pricing {
+        let seat_types = seats.iter().filter_map(|seat| self.seats.get(seat).map(|seat| seat.seat_type));
+        let prices =
+            seat_types.map(|seat_type| self.details.prices.get(&seat_type).copied().unwrap_or_default());
+        Pricing::of_seats(self.details.currency.clone(), prices)
+    }
+}

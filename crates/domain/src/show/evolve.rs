@@ -1,0 +1,170 @@
+//! What each event leaves behind.
+
+use std::sync::Arc;
+
+use crate::ids::{BookingId, SeatId};
+use crate::request::Answered;
+use crate::show::booking::{Booking, BookingState};
+use crate::show::event::{SeatsLocked, ShowChanged, ShowDetails, ShowEvent, ShowScheduled};
+use crate::show::{Screening, Seat, Show};
+
+impl Show {
+    pub(super) fn apply(&mut self, event: &ShowEvent) {
+        match (&mut *self, event) {
+            (Self::Unscheduled, ShowEvent::Scheduled(scheduled)) => {
+                *self = Self::Scheduled(Screening::new(scheduled))
+            }
+            (Self::Scheduled(screening), event) => screening.apply(event),
+            // No log has these: a show's first event schedules it.
+            (
+                Self::Unscheduled,
+                ShowEvent::Changed(_)
+                | ShowEvent::Cancelled(_)
+                | ShowEvent::SeatsLocked(_)
+                | ShowEvent::PaymentPending(_)
+                | ShowEvent::Confirmed(_)
+                | ShowEvent::Failed(_)
+                | ShowEvent::Expired(_)
+                | ShowEvent::BookingCancelled(_)
+                | ShowEvent::Completed(_),
+            ) => {}
+        }
+    }
+}
+
+impl ShowDetails {
+    /// Applies a change.
+    pub fn change(&mut self, changed: &ShowChanged) {
+        let ShowChanged { start_time, end_time, language, format, prices, request: _ } = changed;
+        if let Some(start) = start_time {
+            self.start_time = *start;
+        }
+        if let Some(end) = end_time {
+            self.end_time = *end;
+        }
+        if let Some(language) = language {
+            self.language = language.clone();
+        }
+        if let Some(format) = format {
+            self.format = format.clone();
+        }
+        self.prices.extend(prices);
+    }
+}
+
+impl Screening {
+    fn new(scheduled: &ShowScheduled) -> Self {
+        let seats = scheduled.show.rows.iter().flat_map(|row| &row.seats);
+        let mut answered = Answered::default();
+        answered.remember(scheduled.request.as_ref());
+        Self {
+            details: Arc::new(scheduled.show.clone()),
+            cancelled: false,
+            seats: seats
+                .map(|seat| (seat.seat_id.clone(), Seat { seat_type: seat.seat_type, holder: None }))
+                .collect(),
+            bookings: imbl::HashMap::new(),
+            keys: imbl::HashMap::new(),
+            pending: imbl::OrdSet::new(),
+            pending_of_user: imbl::HashMap::new(),
+            confirmed: imbl::OrdSet::new(),
+            answered: Arc::new(answered),
+        }
+    }
+
+    fn apply(&mut self, event: &ShowEvent) {
+        match event {
+            ShowEvent::Scheduled(_) => {}
+            ShowEvent::Changed(changed) => {
+                Arc::make_mut(&mut self.details).change(changed);
+                Arc::make_mut(&mut self.answered).remember(changed.request.as_ref());
+            }
+            ShowEvent::Cancelled(cancelled) => {
+                self.cancelled = true;
+                Arc::make_mut(&mut self.answered).remember(cancelled.request.as_ref());
+            }
+            ShowEvent::SeatsLocked(locked) => self.lock(locked),
+            ShowEvent::PaymentPending(priced) => self.update(&priced.booking_id, |booking| {
+                booking.pricing = Some(priced.pricing.clone());
+                booking.state = BookingState::PaymentPending;
+            }),
+            ShowEvent::Confirmed(confirmed) => {
+                self.no_longer_pending(&confirmed.booking_id);
+                self.confirmed.insert(confirmed.booking_id.clone());
+                self.update(&confirmed.booking_id, |booking| {
+                    booking.state = BookingState::Confirmed {
+                        payment: confirmed.payment_id.clone(),
+                        ticket: confirmed.ticket_id.clone(),
+                        at: confirmed.confirmed_at,
+                    };
+                });
+            }
+            ShowEvent::Failed(failed) => self.release(&failed.booking_id, BookingState::Failed),
+            ShowEvent::Expired(expired) => self.release(&expired.booking_id, BookingState::Expired),
+            ShowEvent::BookingCancelled(cancelled) => {
+                let state = BookingState::Cancelled { by: cancelled.by, paid: cancelled.paid };
+                self.release(&cancelled.booking_id, state);
+            }
+            ShowEvent::Completed(completed) => {
+                self.confirmed.remove(&completed.booking_id);
+                self.update(&completed.booking_id, |booking| {
+                    if let BookingState::Confirmed { payment, ticket, at } = booking.state.clone() {
+                        booking.state = BookingState::Completed { payment, ticket, confirmed_at: at };
+                    }
+                });
+            }
+        }
+    }
+
+    fn lock(&mut self, locked: &SeatsLocked) {
+        let booking = Booking {
+            id: locked.booking_id.clone(),
+            user_id: locked.user_id.clone(),
+            seat_ids: locked.seat_ids.clone(),
+            expires_at: locked.expires_at,
+            idempotency_key: locked.idempotency_key.clone(),
+            fingerprint: locked.fingerprint.clone(),
+            pricing: None,
+            state: BookingState::SeatsLocked,
+        };
+        self.set_holder(&locked.seat_ids, |_| Some(locked.booking_id.clone()));
+        self.keys.insert((locked.user_id.clone(), locked.idempotency_key.clone()), locked.booking_id.clone());
+        self.pending.insert((locked.expires_at, locked.booking_id.clone()));
+        self.pending_of_user.entry(locked.user_id.clone()).or_default().push(locked.booking_id.clone());
+        self.bookings.insert(locked.booking_id.clone(), Arc::new(booking));
+    }
+
+    fn release(&mut self, id: &BookingId, state: BookingState) {
+        let Some(booking) = self.bookings.get(id).cloned() else { return };
+        self.no_longer_pending(id);
+        self.confirmed.remove(id);
+        self.set_holder(&booking.seat_ids, |holder| holder.filter(|holder| holder != id));
+        self.update(id, |booking| booking.state = state);
+    }
+
+    fn no_longer_pending(&mut self, id: &BookingId) {
+        let Some(booking) = self.bookings.get(id) else { return };
+        self.pending.remove(&(booking.expires_at, id.clone()));
+        let user = booking.user_id.clone();
+        if let Some(pending) = self.pending_of_user.get_mut(&user) {
+            pending.retain(|other| other != id);
+            if pending.is_empty() {
+                self.pending_of_user.remove(&user);
+            }
+        }
+    }
+
+    fn set_holder(&mut self, seats: &[SeatId], holder: impl Fn(Option<BookingId>) -> Option<BookingId>) {
+        for id in seats {
+            if let Some(seat) = self.seats.get_mut(id) {
+                seat.holder = holder(seat.holder.take());
+            }
+        }
+    }
+
+    fn update(&mut self, id: &BookingId, change: impl FnOnce(&mut Booking)) {
+        if let Some(booking) = self.bookings.get_mut(id) {
+            change(Arc::make_mut(booking));
+        }
+    }
+}

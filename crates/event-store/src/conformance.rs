@@ -1,0 +1,1 @@
+//! What every adapter of [`crate::EventStore`] must hold.

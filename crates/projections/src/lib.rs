@@ -1,0 +1,25 @@
+//! The read side: the projector runtime and the views that it keeps.
+//!
+//! Architecture invariant: a view is made of the log alone, so that it can be thrown away and made again. Its rows and
+//! its checkpoint commit together; nothing here ever appends to the log, and nothing here imports the write side.
+
+mod browse;
+mod catalogue;
+mod fingerprint;
+mod generation;
+mod projector;
+mod runtime;
+mod seat_inventory;
+mod seat_maps;
+mod status;
+mod views;
+mod wire;
+
+pub use browse::{Browse, BrowseError, MoviePage, MovieQuery, ShowQuery, TheatreShows};
+pub use catalogue::{Catalogue, ShowCard};
+pub use fingerprint::Fingerprint;
+pub use seat_inventory::{BookingPage, BookingRow, Bookings, RefundRow, RefundStatus};
+pub use seat_maps::{Availability, AvailabilityStatus, RenderedSeatMap, SeatMaps, SeatSnapshot, SeatStatus};
+pub use status::{Behind, ParkedStream, ProjectionState, ProjectionStatus};
+pub use views::{RebuildError, View, Views, ViewsConfig, ViewsError};
+pub use wire::local_time;

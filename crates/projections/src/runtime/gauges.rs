@@ -1,0 +1,148 @@
+//! What a lane shows of itself: to readers who wait, to operators, to the metrics.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use marquee_event_store::Position;
+use metrics::{Counter, Gauge};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::projector::Projector;
+use crate::status::{ParkedStream, ProjectionState, ProjectionStatus};
+use crate::views::View;
+
+/// How fast a projection reads what happened before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    began: Instant,
+    events: u64,
+    reached: Position,
+}
+
+impl Pace {
+    pub fn new() -> Self {
+        Self { began: Instant::now(), events: 0, reached: Position(0) }
+    }
+
+    pub fn add(&mut self, events: usize, reached: Position) {
+        self.events += events as u64;
+        self.reached = reached;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+    fn per_second(&self) -> f64 {
+        self.events as f64 / self.began.elapsed().max(Duration::from_millis(1)).as_secs_f64()
+    }
+}
+
+/// What a lane shows of itself.
+pub(super) struct Gauges {
+    name: &'static str,
+    visible: Vec<(View, watch::Sender<Position>)>,
+    generation: AtomicU64,
+    caught_up: AtomicBool,
+    pub rebuilding: AtomicBool,
+    pace: Mutex<Option<Pace>>,
+    parked: Mutex<Arc<Vec<ParkedStream>>>,
+    position_gauge: Gauge,
+    lag_gauge: Gauge,
+    parked_gauge: Gauge,
+    events_total: Counter,
+}
+
+impl Gauges {
+    pub fn new(name: &'static str, views: &[View]) -> Self {
+        Self {
+            name,
+            visible: views.iter().map(|view| (*view, watch::Sender::new(Position(0)))).collect(),
+            generation: AtomicU64::new(0),
+            caught_up: AtomicBool::new(false),
+            rebuilding: AtomicBool::new(false),
+            pace: Mutex::new(None),
+            parked: Mutex::default(),
+            position_gauge: metrics::gauge!("marquee_projection_position", "projection" => name),
+            lag_gauge: metrics::gauge!("marquee_projection_lag", "projection" => name),
+            parked_gauge: metrics::gauge!("marquee_projection_parked_streams", "projection" => name),
+            events_total: metrics::counter!("marquee_projection_events_total", "projection" => name),
+        }
+    }
+
+    /// How far readers of a view see; `None` where this lane does not feed it.
+    pub fn watch(&self, view: View) -> Option<watch::Receiver<Position>> {
+        self.visible.iter().find(|(fed, _)| *fed == view).map(|(_, sender)| sender.subscribe())
+    }
+
+    /// Shows where the making that serves reads is.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; exact to 2^53")]
+    pub fn show(&self, projector: &dyn Projector, head: Position) {
+        let mut slowest = Position(u64::MAX);
+        for (view, sender) in &self.visible {
+            let visible = projector.visible(*view);
+            slowest = slowest.min(visible);
+            sender.send_if_modified(|shown| visible > *shown && { *shown = visible; true });
+        }
+        if slowest >= head {
+            self.caught_up.store(true, Ordering::Release);
+        }
+        self.generation.store(projector.generation(), Ordering::Release);
+        self.position_gauge.set(slowest.0 as f64);
+        self.lag_gauge.set(head.0.saturating_sub(slowest.0) as f64);
+    }
+
+    pub fn count(&self, events: usize) {
+        self.events_total.increment(events as u64);
+    }
+
+    pub fn show_parked(&self, parked: Vec<ParkedStream>) {
+        #[expect(clippy::cast_precision_loss, reason = "a count of streams")]
+        self.parked_gauge.set(parked.len() as f64);
+        *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(parked);
+    }
+
+    pub fn show_pace(&self, pace: Option<Pace>) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
+
+    pub fn caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub fn status(&self, head: Position) -> ProjectionStatus {
+        let checkpoint = self.visible.iter().map(|(_, sender)| *sender.borrow()).min().unwrap_or_default();
+        let parked = Arc::clone(&self.parked.lock().unwrap_or_else(PoisonError::into_inner));
+        let pace = *self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = match (self.rebuilding.load(Ordering::Acquire), self.caught_up(), parked.is_empty()) {
+            (true, _, _) => ProjectionState::Rebuilding,
+            (false, false, _) => ProjectionState::CatchingUp,
+            (false, true, false) => ProjectionState::Parked,
+            (false, true, true) => ProjectionState::Live,
+        };
+        ProjectionStatus {
+            name: self.name,
+            status,
+            generation: self.generation(),
+            checkpoint,
+            lag: head.0.saturating_sub(checkpoint.0),
+            events_per_second: pace.map(|pace| pace.per_second()),
+            eta_seconds: pace.and_then(|pace| eta(head.0.saturating_sub(pace.reached.0), pace.per_second())),
+            parked: parked.to_vec(),
+        }
+    }
+}
+
+/// Whole seconds for `left` events at a pace; `None` where there is no pace to tell by.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate for people to read"
+)]
+fn eta(left: u64, per_second: f64) -> Option<u64> {
+    (per_second > 0.0).then(|| (left as f64 / per_second).ceil() as u64)
+}
