@@ -1,15 +1,21 @@
 //! Cities, films, theatres and shows by their id, in memory.
 
+mod facts;
+
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use marquee_domain::catalogue::{CityAdded, MovieDetails};
 use marquee_domain::ids::{CityId, MovieId, PartnerId, ShowId, TheatreId};
 use marquee_domain::money::Money;
-use marquee_domain::show::ShowDetails;
-use marquee_domain::theatre::{PartnerOnboarded, ScreenDetails, TheatreDetails};
-use jiff::Timestamp;
+use marquee_domain::show::{ShowChanged, ShowDetails};
+use marquee_domain::theatre::{PartnerOnboarded, ScreenDetails, SeatType, TheatreDetails};
+
+use crate::wire::timezone;
+pub(crate) use facts::{Facts, Searchable, concerns};
 
 /// A show as it is browsed.
 #[derive(Debug, Clone)]
@@ -26,6 +32,7 @@ pub struct ShowCard {
     pub timezone: TimeZone,
     /// The day that it starts on, in its city.
     pub local_date: Date,
+    seat_types: Vec<SeatType>,
 }
 
 impl ShowCard {
@@ -33,45 +40,81 @@ impl ShowCard {
     pub fn bookable(&self, now: Timestamp) -> bool {
         !self.cancelled && now < self.show.start_time
     }
+
+    fn new(details: &ShowDetails) -> Self {
+        let seats = details.rows.iter().flat_map(|row| &row.seats);
+        let total_seats = u32::try_from(seats.clone().count()).unwrap_or(u32::MAX);
+        let mut seat_types: Vec<_> = seats.map(|seat| seat.seat_type).collect();
+        seat_types.sort_unstable();
+        seat_types.dedup();
+        let show = ShowDetails { rows: vec![], ..details.clone() };
+        Self::of(show, false, total_seats, seat_types)
+    }
+
+    fn of(show: ShowDetails, cancelled: bool, total_seats: u32, seat_types: Vec<SeatType>) -> Self {
+        let timezone = timezone(&show.timezone);
+        let local_date = show.start_time.to_zoned(timezone.clone()).date();
+        let cheapest = seat_types.iter().filter_map(|seat_type| show.prices.get(seat_type)).min();
+        let price_from = Money::new(cheapest.copied().unwrap_or(0), show.currency.clone());
+        Self { show, cancelled, total_seats, price_from, timezone, local_date, seat_types }
+    }
+
+    fn changed(&self, changed: &ShowChanged) -> Self {
+        let mut show = self.show.clone();
+        show.change(changed);
+        Self::of(show, self.cancelled, self.total_seats, self.seat_types.clone())
+    }
+
+    fn called_off(&self) -> Self {
+        Self { cancelled: true, ..self.clone() }
+    }
 }
 
 /// Reads the catalogue. Cheap to clone.
 #[derive(Clone)]
-pub struct Catalogue {}
+pub struct Catalogue {
+    pub(crate) facts: Arc<ArcSwap<Facts>>,
+}
 
 impl Catalogue {
     /// Every city, by name.
     pub fn cities(&self) -> Vec<Arc<CityAdded>> {
-        vec![]
+        let mut cities: Vec<_> = self.facts.load().cities.iter().map(|city| Arc::clone(&city)).collect();
+        cities.sort_unstable_by(|one, other| (&one.name, &one.city_id).cmp(&(&other.name, &other.city_id)));
+        cities
     }
+
     /// A city.
     pub fn city(&self, id: &CityId) -> Option<Arc<CityAdded>> {
-        let _ = id;
-        None
+        self.facts.load().cities.get(id).map(|city| Arc::clone(&city))
     }
+
     /// A film.
     pub fn movie(&self, id: &MovieId) -> Option<Arc<MovieDetails>> {
-        let _ = id;
-        None
+        self.facts.load().movies.get(id).map(|movie| Arc::clone(&movie))
     }
+
     /// A partner.
     pub fn partner(&self, id: &PartnerId) -> Option<Arc<PartnerOnboarded>> {
-        let _ = id;
-        None
+        self.facts.load().partners.get(id).map(|partner| Arc::clone(&partner))
     }
+
     /// A theatre.
     pub fn theatre(&self, id: &TheatreId) -> Option<Arc<TheatreDetails>> {
-        let _ = id;
-        None
+        self.facts.load().theatres.get(id).map(|theatre| Arc::clone(&theatre))
     }
+
     /// A theatre's screens, by their id.
     pub fn screens(&self, theatre: &TheatreId) -> Vec<Arc<ScreenDetails>> {
-        let _ = theatre;
-        vec![]
+        self.facts
+            .load()
+            .screens
+            .get(theatre)
+            .map_or_else(Vec::new, |screens| screens.values().cloned().collect())
     }
+
     /// A show.
     pub fn show(&self, id: &ShowId) -> Option<Arc<ShowCard>> {
-        let _ = id;
-        None
+        self.facts.load().shows.get(id).map(|show| Arc::clone(&show))
     }
 }

@@ -72,7 +72,7 @@ impl Generations {
         let mut generations = vec![];
         for entry in fs::read_dir(&self.dir)? {
             let name = entry?.file_name();
-            let generation = name
+            let generation: Option<u64> = name
                 .to_str()
                 .and_then(|name| name.strip_prefix(self.name)?.strip_prefix('.')?.strip_suffix(self.suffix))
                 .and_then(|generation| generation.parse().ok());

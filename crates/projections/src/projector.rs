@@ -18,6 +18,11 @@ pub(crate) trait Projector: Send + 'static {
     /// Where to read on from.
     fn checkpoint(&self) -> Position;
 
+    /// How far it had come when it was opened; 0 where it keeps nothing on disk.
+    fn kept(&self) -> Position {
+        Position(0)
+    }
+
     /// How far a reader sees. Less than the checkpoint where changes are yet to be committed.
     fn visible(&self, view: View) -> Position;
 
@@ -123,10 +128,14 @@ impl Parking {
             "an event cannot be applied: its stream is parked",
         );
         if matches!(poison, Poison::DoubleBooking { .. }) {
-            metrics::counter!("marquee_double_booking_prevented_total", "projection" => projection).increment(1);
+            metrics::counter!("marquee_double_booking_prevented_total", "projection" => projection)
+                .increment(1);
         }
-        let parked =
-            ParkedStream { stream: event.stream.clone(), position: event.position, error: poison.to_string() };
+        let parked = ParkedStream {
+            stream: event.stream.clone(),
+            position: event.position,
+            error: poison.to_string(),
+        };
         self.0.entry(event.stream.clone()).or_insert(parked)
     }
 

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marquee_event_store::{EventStore, Position};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
-use crate::browse::Browse;
+use crate::browse::{self, Browse};
 use crate::catalogue::Catalogue;
 use crate::fingerprint::Fingerprint;
-use crate::seat_inventory::Bookings;
-use crate::seat_maps::SeatMaps;
+use crate::projector::Blueprint;
+use crate::runtime::Lane;
+use crate::seat_inventory::{self, Bookings};
+use crate::seat_maps::{self, SeatMaps};
 use crate::status::{Behind, ProjectionStatus};
 
 /// Where views keep their files.
@@ -43,6 +47,9 @@ pub enum ViewsError {
     /// The file of a view cannot be used.
     #[error("the view's file cannot be used: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// The search index cannot be used.
+    #[error("the search index cannot be used: {0}")]
+    Index(#[from] tantivy::TantivyError),
     /// What is stored in a view is not what this release writes. A rebuild mends it.
     #[error("the view holds what cannot be read: {0}")]
     Corrupt(String),
@@ -77,9 +84,17 @@ pub struct Views {
     pub catalogue: Catalogue,
     /// Search by city, date and text.
     pub browse: Browse,
-    /// Bookings, in SQLite.
+    /// Bookings, in `SQLite`.
     pub bookings: Bookings,
-    inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    lanes: Vec<Arc<Lane>>,
+    stopping: CancellationToken,
+    /// Nobody reads any more: the projectors stop.
+    _unread: DropGuard,
+    threads: TaskTracker,
 }
 
 impl Views {
@@ -89,43 +104,82 @@ impl Views {
         store: Arc<dyn EventStore>,
         shutdown: CancellationToken,
     ) -> Result<Self, ViewsError> {
-        let _ = (config, store, shutdown);
-        Err(ViewsError::Closed)
+        let opening = tokio::task::spawn_blocking(move || Self::start(&config, &store, &shutdown));
+        opening.await.map_err(|_| ViewsError::Closed)?
+    }
+
+    fn start(
+        config: &ViewsConfig,
+        store: &Arc<dyn EventStore>,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, ViewsError> {
+        std::fs::create_dir_all(&config.dir)?;
+        let (threads, shutdown) = (TaskTracker::new(), shutdown.child_token());
+        let start = |blueprint: Arc<dyn Blueprint>| {
+            Lane::start(blueprint, Arc::clone(store), shutdown.clone(), threads.clone())
+        };
+        let inventory = Arc::new(seat_inventory::SeatInventory::new(config.dir.clone()));
+        let maps = Arc::new(seat_maps::SeatMapsBlueprint::default());
+        let browsing = Arc::new(browse::BrowseBlueprint::new(config.dir.clone()));
+        let (bookings, seat_maps) = (inventory.bookings(), maps.reader());
+        let (catalogue, browse) = (browsing.catalogue(), browsing.browse());
+        let lanes = vec![start(inventory)?, start(maps)?, start(browsing)?];
+        threads.close();
+        let inner =
+            Arc::new(Inner { lanes, stopping: shutdown.clone(), _unread: shutdown.drop_guard(), threads });
+        Ok(Self { seat_maps, catalogue, browse, bookings, inner })
     }
 
     /// Waits until a view holds every event up to `min`.
     pub async fn wait_for(&self, view: View, min: Position, timeout: Duration) -> Result<(), Behind> {
-        let _ = (view, timeout);
-        Err(Behind { reached: min, wanted: min })
+        let Some(mut watch) = self.watch(view) else { return Ok(()) };
+        let reached = tokio::time::timeout(timeout, watch.wait_for(|visible| *visible >= min)).await;
+        if matches!(reached, Ok(Ok(_))) {
+            return Ok(());
+        }
+        Err(Behind { reached: self.position(view), wanted: min })
     }
 
     /// The position up to which a view holds every event.
     pub fn position(&self, view: View) -> Position {
-        let _ = view;
-        Position(0)
+        self.watch(view).map_or_else(Position::default, |watch| *watch.borrow())
     }
 
     /// Every projection as an operator sees it.
     pub fn status(&self) -> Vec<ProjectionStatus> {
-        vec![]
+        self.inner.lanes.iter().map(|lane| lane.status()).collect()
     }
 
     /// Whether every view has caught up once since it was opened.
     pub fn ready(&self) -> bool {
-        false
+        self.inner.lanes.iter().all(|lane| lane.caught_up())
     }
 
     /// Starts to make a view again, from position 0, beside the one that serves reads; they are swapped once the new
     /// one has caught up.
+    #[expect(clippy::unused_async, reason = "adapters to come ask a server")]
     pub async fn rebuild(&self, name: &str) -> Result<(), RebuildError> {
-        Err(RebuildError::UnknownProjection(name.into()))
+        let lane = self.lane(name).ok_or_else(|| RebuildError::UnknownProjection(name.into()))?;
+        lane.rebuild()
     }
 
     /// What a view holds, as a hash of its content in canonical form, at its present position.
     pub async fn fingerprint(&self, name: &str) -> Result<Fingerprint, ViewsError> {
-        Err(ViewsError::UnknownProjection(name.into()))
+        let lane = self.lane(name).ok_or_else(|| ViewsError::UnknownProjection(name.into()))?;
+        lane.fingerprint().await
     }
 
     /// Returns once every projector has stopped and every file is closed, after the shutdown was asked for.
-    pub async fn closed(&self) {}
+    pub async fn closed(&self) {
+        self.inner.stopping.cancelled().await;
+        self.inner.threads.wait().await;
+    }
+
+    fn lane(&self, name: &str) -> Option<&Arc<Lane>> {
+        self.inner.lanes.iter().find(|lane| lane.name() == name)
+    }
+
+    fn watch(&self, view: View) -> Option<watch::Receiver<Position>> {
+        self.inner.lanes.iter().find_map(|lane| lane.watch(view))
+    }
 }

@@ -3,12 +3,14 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// A data directory that this process alone holds. The lock goes when this is dropped, and with the process however it ends.
+/// A data directory that this process alone holds. The lock goes when this and every store in it are dropped, and with
+/// the process however that ends.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    lock: File,
+    lock: Arc<File>,
 }
 
 /// Why a data directory could not be taken.
@@ -59,19 +61,17 @@ impl DataDir {
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(io_error)?;
-        Ok(Self { path: path.to_owned(), lock })
+        Ok(Self { path: path.to_owned(), lock: Arc::new(lock) })
     }
 
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-impl Drop for DataDir {
-    fn drop(&mut self) {
-        // Closing the file unlocks it too; an error here leaves that to the close.
-        let _ = self.lock.unlock();
+    /// A share in the lock: it is released when the last one is dropped.
+    pub(super) fn share(&self) -> Arc<File> {
+        Arc::clone(&self.lock)
     }
 }
 

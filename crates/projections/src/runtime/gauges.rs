@@ -81,7 +81,12 @@ impl Gauges {
         for (view, sender) in &self.visible {
             let visible = projector.visible(*view);
             slowest = slowest.min(visible);
-            sender.send_if_modified(|shown| visible > *shown && { *shown = visible; true });
+            sender.send_if_modified(|shown| {
+                visible > *shown && {
+                    *shown = visible;
+                    true
+                }
+            });
         }
         if slowest >= head {
             self.caught_up.store(true, Ordering::Release);

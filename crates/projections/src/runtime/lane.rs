@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use marquee_event_store::{EventStore, Position};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,14 +33,13 @@ impl Lane {
         store: Arc<dyn EventStore>,
         shutdown: CancellationToken,
         threads: TaskTracker,
-        handle: &Handle,
     ) -> Result<Arc<Self>, ViewsError> {
         let gauges = Arc::new(Gauges::new(blueprint.name(), blueprint.views()));
-        let projector = blueprint.open()?;
+        let projector = begin(&*blueprint, *store.head().borrow())?;
         let (asks, asked) = mpsc::channel(16);
         let lane = Arc::new(Self { blueprint, store, gauges, asks, shutdown, threads });
         let runner = lane.runner(projector);
-        lane.spawn(handle, Arc::clone(&lane).follow(runner, asked))?;
+        lane.spawn(runner.follow(asked))?;
         Ok(lane)
     }
 
@@ -69,11 +67,11 @@ impl Lane {
     }
 
     /// Begins a new making beside the one that serves reads.
-    pub fn rebuild(self: &Arc<Self>, handle: &Handle) -> Result<(), RebuildError> {
+    pub fn rebuild(self: &Arc<Self>) -> Result<(), RebuildError> {
         if self.gauges.rebuilding.swap(true, Ordering::AcqRel) {
             return Err(RebuildError::AlreadyRebuilding);
         }
-        let started = self.spawn(handle, Arc::clone(self).make_again());
+        let started = self.spawn(Arc::clone(self).make_again());
         if let Err(error) = started {
             tracing::error!(projection = self.name(), %error, "a rebuild cannot start");
             self.gauges.rebuilding.store(false, Ordering::Release);
@@ -81,30 +79,96 @@ impl Lane {
         Ok(())
     }
 
-    fn runner(&self, projector: Box<dyn Projector>) -> Box<Runner> {
+    fn runner(&self, projector: Box<dyn Projector>) -> Runner {
         let (store, gauges) = (Arc::clone(&self.store), Arc::clone(&self.gauges));
-        Box::new(Runner::new(projector, store, gauges, self.shutdown.clone()))
+        Runner::new(projector, store, gauges, self.shutdown.clone())
     }
 
-    fn spawn(&self, handle: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Result<(), ViewsError> {
-        let (handle, running) = (handle.clone(), self.threads.token());
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), ViewsError> {
+        let running = self.threads.token();
+        // A runtime of its own: what a view does never delays a request, and it outlives no timer of the server's.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name(self.name().into()).spawn(move || {
-            handle.block_on(work);
+            runtime.block_on(work);
             drop(running);
         })?;
         Ok(())
     }
 
-    async fn follow(self: Arc<Self>, runner: Box<Runner>, asks: mpsc::Receiver<Ask>) {
-        // Whoever takes over goes on with the same asks; nobody who asks notices.
-        if let Some(asks) = runner.follow(asks).await {
-            *self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(asks);
+    async fn make_again(self: Arc<Self>) {
+        let projection = self.name();
+        tracing::info!(projection, "rebuild begun");
+        let made = self.build_beside().await;
+        self.gauges.rebuilding.store(false, Ordering::Release);
+        match made {
+            Ok((runner, asks)) => {
+                tracing::info!(projection, generation = runner.projector.generation(), "rebuild ended");
+                runner.follow(asks).await;
+            }
+            Err(Unmade::Stopped) => {}
+            Err(Unmade::Failed(error)) => {
+                tracing::error!(projection, %error, "rebuild failed; the view is as it was");
+                self.gauges.show_pace(None);
+            }
         }
     }
 
-    async fn make_again(self: Arc<Self>) {
-        let name = self.name();
-        tracing::info!(projection = name, "rebuild begun");
-        todo!()
+    /// Builds a making beside the one that serves reads, stops that one, and puts the new one in its place. Whichever
+    /// serves reads afterwards is returned, to go on following.
+    async fn build_beside(&self) -> Result<(Runner, mpsc::Receiver<Ask>), Unmade> {
+        let mut new = self.runner(self.blueprint.build(self.gauges.generation() + 1)?);
+        new.catch_up(Position(0)).await?;
+
+        let (reply, handed) = oneshot::channel();
+        self.asks.send(Ask::HandOver(reply)).await.map_err(|_| Unmade::Stopped)?;
+        let (old, asks) = handed.await.map_err(|_| Unmade::Stopped)?;
+        // A reader never sees a view go back.
+        new.catch_up(old.projector.checkpoint()).await?;
+        match new.projector.promote() {
+            Ok(()) => {
+                old.projector.retire();
+                Ok((new, asks))
+            }
+            Err(error) => {
+                tracing::error!(projection = self.name(), %error, "a rebuilt view cannot take over; the old one stays");
+                new.projector.retire();
+                Ok((old, asks))
+            }
+        }
+    }
+}
+
+/// Opens the making that serves reads. One that is ahead of the log was made of another log, or of this one before an
+/// older copy was put back: it is made again.
+fn begin(blueprint: &dyn Blueprint, head: Position) -> Result<Box<dyn Projector>, ViewsError> {
+    let kept = blueprint.open()?;
+    if kept.kept() <= head {
+        return Ok(kept);
+    }
+    tracing::error!(
+        projection = blueprint.name(), view = %kept.kept(), log = %head,
+        "the view is ahead of the log; it is made again from the log",
+    );
+    let mut fresh = blueprint.build(kept.generation() + 1)?;
+    fresh.promote()?;
+    kept.retire();
+    Ok(fresh)
+}
+
+/// Why a rebuild did not end.
+enum Unmade {
+    Stopped,
+    Failed(ViewsError),
+}
+
+impl From<Stopped> for Unmade {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<ViewsError> for Unmade {
+    fn from(error: ViewsError) -> Self {
+        Self::Failed(error)
     }
 }

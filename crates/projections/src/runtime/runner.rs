@@ -16,8 +16,11 @@ use crate::views::ViewsError;
 /// Events a page. A page is one transaction, and bounds what a view holds in memory.
 const PAGE: usize = 8_192;
 
+/// A view this far behind the log does not rest.
+const BEHIND: u64 = 4_096;
+
 /// After a live page a view rests for this many times as long as the page took: all views together leave the cores to
-/// those who book. A page that is full means that the view is behind, and then it does not rest.
+/// those who book.
 const REST_FACTOR: u32 = 4;
 const SHORTEST_REST: Duration = Duration::from_millis(10);
 const LONGEST_REST: Duration = Duration::from_millis(150);
@@ -29,8 +32,8 @@ const LAST_BACKOFF: Duration = Duration::from_secs(5);
 pub(super) enum Ask {
     /// A hash of what the view holds.
     Fingerprint(oneshot::Sender<Result<Fingerprint, ViewsError>>),
-    /// The runner itself, as it stands: another making takes over.
-    HandOver(oneshot::Sender<Box<Runner>>),
+    /// The runner itself, as it stands, and whatever else is asked: another making takes over.
+    HandOver(oneshot::Sender<(Runner, mpsc::Receiver<Ask>)>),
 }
 
 /// The server is shutting down.
@@ -65,7 +68,7 @@ impl Runner {
     }
 
     /// Serves reads from this making and follows the log until it is told to stop or hands over.
-    pub async fn follow(mut self: Box<Self>, mut asks: mpsc::Receiver<Ask>) -> Option<mpsc::Receiver<Ask>> {
+    pub async fn follow(mut self, mut asks: mpsc::Receiver<Ask>) {
         self.show_all();
         let mut settle_at = None;
         let mut backoff = FIRST_BACKOFF;
@@ -78,33 +81,34 @@ impl Runner {
                 page = self.follower.next_page(PAGE) => Step::Read(page),
             };
             match step {
-                Step::Stop | Step::Asked(None) => return None,
+                Step::Stop | Step::Asked(None) => return,
                 Step::Asked(Some(Ask::Fingerprint(reply))) => {
                     let fingerprint = self.projector.fingerprint();
                     self.show();
                     let _ = reply.send(fingerprint);
                 }
                 Step::Asked(Some(Ask::HandOver(reply))) => {
-                    let _ = reply.send(self);
-                    return Some(asks);
+                    let _ = reply.send((self, asks));
+                    return;
                 }
                 Step::Read(Ok(page)) => {
                     backoff = FIRST_BACKOFF;
                     let began = Instant::now();
                     if self.apply(&page).await.is_err() {
-                        return None;
+                        return;
                     }
                     settle_at = self.settle();
                     self.show();
-                    let rest = (began.elapsed() * REST_FACTOR).clamp(SHORTEST_REST, LONGEST_REST);
-                    if page.events.len() < PAGE && self.rest(rest).await.is_err() {
-                        return None;
+                    let pause = (began.elapsed() * REST_FACTOR).clamp(SHORTEST_REST, LONGEST_REST);
+                    let behind = self.follower.head().0.saturating_sub(page.next.0) >= BEHIND;
+                    if !behind && rest(&self.shutdown, pause).await.is_err() {
+                        return;
                     }
                 }
                 Step::Read(Err(error)) => {
                     tracing::warn!(%error, "a projection cannot read the log; it will try again");
-                    if self.back_off(&mut backoff).await.is_err() {
-                        return None;
+                    if back_off(&self.shutdown, &mut backoff).await.is_err() {
+                        return;
                     }
                 }
                 Step::Settle => {
@@ -133,7 +137,7 @@ impl Runner {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a rebuild cannot read the log; it will try again");
-                    self.back_off(&mut backoff).await?;
+                    back_off(&self.shutdown, &mut backoff).await?;
                 }
             }
         }
@@ -144,7 +148,7 @@ impl Runner {
         let mut backoff = FIRST_BACKOFF;
         while let Err(error) = self.projector.apply(&page.events, page.next) {
             tracing::error!(%error, "a view cannot be written; it will try again");
-            self.back_off(&mut backoff).await?;
+            back_off(&self.shutdown, &mut backoff).await?;
         }
         self.gauges.count(page.events.len());
         if !self.gauges.caught_up() {
@@ -183,14 +187,14 @@ impl Runner {
             self.gauges.show_parked(parked);
         }
     }
+}
 
-    async fn back_off(&self, backoff: &mut Duration) -> Result<(), Stopped> {
-        let wait = *backoff;
-        *backoff = (wait * 2).min(LAST_BACKOFF);
-        self.rest(wait).await
-    }
+async fn back_off(shutdown: &CancellationToken, backoff: &mut Duration) -> Result<(), Stopped> {
+    let wait = *backoff;
+    *backoff = (wait * 2).min(LAST_BACKOFF);
+    rest(shutdown, wait).await
+}
 
-    async fn rest(&self, wait: Duration) -> Result<(), Stopped> {
-        self.shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.ok_or(Stopped)
-    }
+async fn rest(shutdown: &CancellationToken, wait: Duration) -> Result<(), Stopped> {
+    shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.ok_or(Stopped)
 }

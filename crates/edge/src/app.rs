@@ -1,0 +1,119 @@
+//! What every handler reaches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use marquee_commands::Commands;
+use marquee_event_store::clock::Clock;
+use marquee_event_store::{EventStore, Position};
+use marquee_projections::{View, Views};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
+
+use crate::auth::Verifier;
+use crate::error::ApiError;
+use crate::limit::Limiter;
+use crate::tickets::TicketSigner;
+use crate::{endpoints, trace};
+
+/// How long a read waits for its view to reach `X-Min-Log-Position`.
+const MIN_POSITION_PATIENCE: Duration = Duration::from_secs(2);
+/// Most open seat streams.
+const MOST_STREAMS: usize = 2_000;
+
+/// Whose tokens are good.
+#[derive(Debug, Clone)]
+pub struct JwtConfig {
+    /// The shared secret of HS256, the one algorithm that is accepted.
+    pub secret: Vec<u8>,
+    /// The issuer that tokens must name.
+    pub issuer: String,
+    /// The audience that tokens must name.
+    pub audience: String,
+}
+
+/// How the edge behaves.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Origins that a customer may be sent back to after paying.
+    pub return_origins: Vec<String>,
+    /// The origin that clients reach this server by.
+    pub own_origin: String,
+    /// Requests a second of one client; `None` for no limit.
+    pub rate_limit: Option<u32>,
+    /// Whose tokens are good.
+    pub jwt: JwtConfig,
+    /// The Ed25519 key that signs tickets, as PKCS#8.
+    pub ticket_key: Vec<u8>,
+}
+
+/// Why the edge cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The ticket key is not an Ed25519 key.
+    #[error("the ticket key is not an Ed25519 key in PKCS#8")]
+    TicketKey,
+}
+
+/// What every handler reaches. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// What an [`App`] shares.
+pub struct Inner {
+    pub(crate) config: ApiConfig,
+    pub(crate) commands: Commands,
+    pub(crate) views: Views,
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) verifier: Verifier,
+    pub(crate) limiter: Option<Limiter>,
+    pub(crate) tickets: TicketSigner,
+    pub(crate) streams: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// The edge over a write side and a read side.
+    pub fn new(
+        config: ApiConfig,
+        commands: Commands,
+        views: Views,
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn Clock>,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, AppError> {
+        let verifier = Verifier::new(&config.jwt);
+        let limiter = config.rate_limit.and_then(Limiter::new);
+        let tickets = TicketSigner::new(&config.ticket_key)?;
+        let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+        let inner =
+            Inner { config, commands, views, store, clock, metrics, verifier, limiter, tickets, streams };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Every route.
+    pub fn router(&self) -> Router {
+        let router = endpoints::router().layer(axum::middleware::from_fn(trace::trace));
+        router.with_state(self.clone())
+    }
+
+    /// Waits until a view has what the caller has seen already (`X-Min-Log-Position`).
+    pub(crate) async fn wait(&self, view: View, headers: &HeaderMap) -> Result<(), ApiError> {
+        let Some(min) = headers.get("x-min-log-position") else { return Ok(()) };
+        let min = min.to_str().ok().and_then(|text| text.parse().ok());
+        let min =
+            Position(min.ok_or_else(|| ApiError::invalid("X-Min-Log-Position", "must be a log position"))?);
+        let waited = self.views.wait_for(view, min, MIN_POSITION_PATIENCE).await;
+        waited.map_err(|behind| ApiError::unavailable(&behind.to_string()))
+    }
+}

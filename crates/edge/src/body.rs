@@ -1,0 +1,59 @@
+//! JSON bodies: bounded in size and time, and refused in the envelope.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// Largest body, in bytes.
+const MOST_BYTES: usize = 64 * 1024;
+/// A body that takes longer is given up on.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Reads a body of at most [`MOST_BYTES`].
+pub(crate) async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect()).await;
+    let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "VALIDATION_ERROR", "The body took too long.");
+    let body = read.map_err(late)?.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "PAYLOAD_TOO_LARGE",
+                "The body is larger than 64 KiB.",
+            )
+        } else {
+            ApiError::invalid("body", "cannot be read")
+        }
+    })?;
+    Ok(body.to_bytes())
+}
+
+/// A JSON body.
+pub(crate) struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _app: &App) -> Result<Self, ApiError> {
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
+        if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+            let message = "The body must be application/json.";
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message));
+        }
+        let body = read(request.into_body()).await?;
+        serde_json::from_slice(&body).map(Self).map_err(|error| malformed(&error))
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    let place = json!({ "field": "body", "reason": error.to_string(), "line": error.line(), "column": error.column() });
+    ApiError::invalid_body(&error.to_string(), place)
+}

@@ -1,0 +1,4 @@
+//! Running the platform.
+
+pub(crate) mod health;
+pub(crate) mod projections;

@@ -1,0 +1,44 @@
+//! `/healthz`, `/readyz`, `/metrics`, `/.well-known/jwks.json`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::error::ApiError;
+
+/// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "ops", responses((status = 200, description = "alive")))]
+pub(crate) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// Every view has caught up, and requests can be served.
+#[utoipa::path(get, path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
+pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+    if app.views.ready() {
+        return Ok(Json(json!({ "status": "ready" })));
+    }
+    let missing: Vec<String> = app
+        .views
+        .status()
+        .into_iter()
+        .filter(|projection| projection.lag > 0)
+        .map(|projection| format!("{} is {} events behind", projection.name, projection.lag))
+        .collect();
+    Err(ApiError::not_ready(&missing))
+}
+
+/// Metrics, as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", tag = "ops", responses((status = 200, content_type = "text/plain", description = "metrics")))]
+pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
+}
+
+/// The public keys that tickets are checked with.
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops", responses((status = 200, description = "a JWK set")))]
+pub(crate) async fn jwks(State(app): State<App>) -> Json<Value> {
+    Json(app.tickets.jwks().clone())
+}

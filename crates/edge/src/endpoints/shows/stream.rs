@@ -1,0 +1,150 @@
+//! `GET /shows/{showId}/seats/stream`: seats as they change, as server-sent events.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use marquee_domain::ids::{SeatId, ShowId};
+use marquee_event_store::Position;
+use marquee_projections::{SeatSnapshot, SeatStatus, View};
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::app::App;
+use crate::auth::Public;
+use crate::error::{ApiError, ErrorEnvelope};
+use crate::query::Segments;
+use crate::wire::local;
+
+/// Changes within this time go out together.
+const GATHER: Duration = Duration::from_millis(50);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeatsChanged<'a> {
+    show_id: &'a ShowId,
+    seats: Vec<SeatChange<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SeatChange<'a> {
+    seat_id: &'a SeatId,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock_expires_at: Option<String>,
+}
+
+/// What one reader has seen. Nothing is queued for it: it is shown what changed since, whenever it is ready for more.
+struct Reader {
+    app: App,
+    show: ShowId,
+    timezone: String,
+    changes: watch::Receiver<Position>,
+    seen: HashMap<SeatId, SeatStatus>,
+    next_expiry: Option<jiff::Timestamp>,
+    begun: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.begun {
+                self.wait().await?;
+            }
+            self.begun = true;
+            let snapshot = self.app.views.seat_maps.seats(&self.show, self.app.clock.now())?;
+            if let Some(event) = self.difference(&snapshot) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Until something changed or the earliest lock ran out.
+    async fn wait(&mut self) -> Option<()> {
+        let now = self.app.clock.now();
+        let left = self.next_expiry.map(|at| at.as_millisecond() - now.as_millisecond());
+        let left = left.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default() + 1));
+        tokio::select! {
+            changed = self.changes.changed() => changed.ok()?,
+            () = tokio::time::sleep(left.unwrap_or(Duration::MAX)), if left.is_some() => {}
+        }
+        tokio::time::sleep(GATHER).await;
+        self.changes.mark_unchanged();
+        Some(())
+    }
+
+    fn difference(&mut self, snapshot: &SeatSnapshot) -> Option<Event> {
+        self.next_expiry = snapshot.next_expiry;
+        let changed = snapshot.seats.iter().filter(|(seat, status)| self.seen.get(seat) != Some(status));
+        let seats: Vec<SeatChange<'_>> = changed.map(|(seat, status)| self.change(seat, *status)).collect();
+        if seats.is_empty() {
+            return None;
+        }
+        let data = SeatsChanged { show_id: &self.show, seats };
+        let event = Event::default().event("seats").id(snapshot.position.to_string()).json_data(data).ok();
+        self.seen = snapshot.seats.iter().cloned().collect();
+        event
+    }
+
+    fn change<'a>(&self, seat_id: &'a SeatId, status: SeatStatus) -> SeatChange<'a> {
+        let (status, until) = match status {
+            SeatStatus::Available => ("AVAILABLE", None),
+            SeatStatus::Locked { until } => ("LOCKED", Some(until)),
+            SeatStatus::Sold => ("SOLD", None),
+        };
+        SeatChange { seat_id, status, lock_expires_at: until.map(|until| local(until, &self.timezone)) }
+    }
+}
+
+/// The whole seat map once, then what changes.
+#[utoipa::path(get, path = "/api/v1/shows/{showId}/seats/stream", tag = "browse", params(("showId" = String, Path)),
+    responses((status = 200, content_type = "text/event-stream", description = "events named `seats`"),
+        (status = 404, body = ErrorEnvelope)))]
+pub(crate) async fn stream(
+    State(app): State<App>,
+    _: Public,
+    Segments(show_id): Segments<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.wait(View::SeatMaps, &headers).await?;
+    let show = ShowId::new(show_id);
+    let mut changes = app.views.seat_maps.subscribe(&show).ok_or_else(|| ApiError::not_found("show"))?;
+    changes.mark_unchanged();
+    let permit = app.streams.clone().try_acquire_owned();
+    let permit = permit.map_err(|_| ApiError::unavailable("too many open seat streams"))?;
+    let timezone =
+        app.views.catalogue.show(&show).map(|card| card.show.timezone.to_string()).unwrap_or_default();
+    let mut reader = Reader {
+        app: app.clone(),
+        show,
+        timezone,
+        changes,
+        seen: HashMap::new(),
+        next_expiry: None,
+        begun: false,
+        _permit: permit,
+    };
+    // A reader that comes back having missed nothing is spared the whole map.
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).map(Position);
+    let now = reader.app.views.seat_maps.seats(&reader.show, app.clock.now());
+    if let (Some(last), Some(now)) = (last, now)
+        && last == now.position
+    {
+        reader.next_expiry = now.next_expiry;
+        reader.seen = now.seats.into_iter().collect();
+        reader.begun = true;
+    }
+    let events = stream::unfold(reader, |mut reader| async move {
+        let event = reader.next().await?;
+        Some((Ok::<_, Infallible>(event), reader))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}

@@ -1,0 +1,105 @@
+//! `POST /partners/{partnerId}/theatres`, `PUT /theatres/{theatreId}`
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use marquee_commands::Commands;
+use marquee_domain::ids::{CityId, PartnerId, TheatreId};
+use marquee_domain::theatre::{TheatreAdded, TheatreChanged, TheatreDetails};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::Partner;
+use crate::body::Json;
+use crate::endpoints::{id, text};
+use crate::error::{ApiError, ErrorEnvelope};
+use crate::query::Segments;
+use crate::{idempotency, wire};
+
+/// A theatre.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TheatreBody {
+    /// Assigned where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    theatre_id: Option<String>,
+    name: String,
+    city_id: String,
+    area: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+}
+
+impl TheatreBody {
+    fn details(&self, theatre_id: TheatreId, partner_id: PartnerId) -> Result<TheatreDetails, ApiError> {
+        Ok(TheatreDetails {
+            theatre_id,
+            partner_id,
+            name: text("name", &self.name)?,
+            city_id: id("cityId", &self.city_id, CityId::parse)?,
+            area: text("area", &self.area)?,
+            address: self.address.as_deref().map(|address| text("address", address)).transpose()?,
+        })
+    }
+}
+
+fn body(theatre: TheatreDetails) -> TheatreBody {
+    TheatreBody {
+        theatre_id: Some(theatre.theatre_id.to_string()),
+        name: theatre.name.into(),
+        city_id: theatre.city_id.to_string(),
+        area: theatre.area.into(),
+        address: theatre.address.map(String::from),
+    }
+}
+
+/// Adds a theatre of the partner.
+#[utoipa::path(post, path = "/api/v1/partners/{partnerId}/theatres", tag = "partners", request_body = TheatreBody,
+    params(("partnerId" = String, Path)), security(("bearer" = [])),
+    responses((status = 201, description = "added"), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope)))]
+pub(crate) async fn add(
+    State(app): State<App>,
+    partner: Partner,
+    Segments(partner_id): Segments<String>,
+    headers: HeaderMap,
+    Json(theatre): Json<TheatreBody>,
+) -> Result<Response, ApiError> {
+    if partner.id.as_str() != partner_id {
+        return Err(ApiError::forbidden("It belongs to another partner."));
+    }
+    let request =
+        idempotency::request(&headers, &partner.user, "POST /partners/{partnerId}/theatres", &theatre)?;
+    let theatre_id = match &theatre.theatre_id {
+        Some(given) => id("theatreId", given, TheatreId::parse)?,
+        None => TheatreId::new(Commands::new_id("th", request.as_ref())),
+    };
+    let theatre = theatre.details(theatre_id, partner.id)?;
+    let answer = app.commands.add_theatre(&partner.ctx, TheatreAdded { theatre, request }).await?;
+    Ok(wire::answered(
+        StatusCode::CREATED,
+        answer,
+        |theatre| serde_json::json!({ "theatreId": theatre.theatre_id }),
+    ))
+}
+
+/// Replaces a theatre's facts.
+#[utoipa::path(put, path = "/api/v1/theatres/{theatreId}", tag = "partners", request_body = TheatreBody,
+    params(("theatreId" = String, Path)), security(("bearer" = [])),
+    responses((status = 200, body = TheatreBody), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
+pub(crate) async fn replace(
+    State(app): State<App>,
+    partner: Partner,
+    Segments(theatre_id): Segments<String>,
+    headers: HeaderMap,
+    Json(theatre): Json<TheatreBody>,
+) -> Result<Response, ApiError> {
+    let request = idempotency::request(&headers, &partner.user, "PUT /theatres/{theatreId}", &theatre)?;
+    if theatre.theatre_id.as_ref().is_some_and(|given| *given != theatre_id) {
+        return Err(ApiError::invalid("theatreId", "differs from the path's"));
+    }
+    let theatre_id = TheatreId::parse(&theatre_id).map_err(|_| ApiError::not_found("theatre"))?;
+    let theatre = theatre.details(theatre_id, partner.id)?;
+    let answer = app.commands.change_theatre(&partner.ctx, TheatreChanged { theatre, request }).await?;
+    Ok(wire::answered(StatusCode::OK, answer, body))
+}

@@ -1,0 +1,278 @@
+//! The one place where anything that went wrong becomes a response.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use marquee_commands::CommandError;
+use marquee_domain::catalogue::CatalogueRejection;
+use marquee_domain::payment::PaymentRejection;
+use marquee_domain::show::Rejection;
+use marquee_domain::theatre::TheatreRejection;
+use marquee_event_store::ReadError;
+use marquee_projections::{BrowseError, RebuildError, ViewsError};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::trace;
+
+/// What the client is told: a code to act on, a sentence to read, and where it helps, particulars.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    details: Value,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// The envelope of every failure.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorEnvelope {
+    error: ErrorBody,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// What to act on, such as `SEAT_LOCK_FAILED`.
+    code: String,
+    /// What to read.
+    message: String,
+    /// Particulars, by code.
+    details: Value,
+    /// Ties the failure to the operator's log.
+    correlation_id: String,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: json!({}), header: None }
+    }
+
+    fn with_details(self, details: Value) -> Self {
+        Self { details, ..self }
+    }
+
+    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    /// A part of the request does not hold.
+    pub fn invalid(field: &str, reason: &str) -> Self {
+        validation(format!("{field}: {reason}")).with_details(json!({ "field": field, "reason": reason }))
+    }
+
+    /// The body is not what the endpoint takes.
+    pub fn invalid_body(reason: &str, details: Value) -> Self {
+        validation(format!("The body is not sound: {reason}.")).with_details(details)
+    }
+
+    pub fn unauthorized(reason: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", reason)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    pub fn forbidden(reason: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", reason)
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("There is no such {what}."))
+    }
+
+    pub fn rate_limited(message: &str, retry_after_seconds: u64) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds.max(1)))
+    }
+
+    /// The server has started and cannot serve yet. Asked again and again, so nothing is logged.
+    pub fn not_ready(missing: &[String]) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The server is not ready.")
+            .with_details(json!({ "missing": missing }))
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// Part of the house is out. The reason is for the operator.
+    pub fn unavailable(reason: &str) -> Self {
+        tracing::error!(correlation_id = %trace::correlation_id(), reason, "a request could not be served");
+        let message = "Part of the service is out. Ask again with the same key.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+}
+
+fn validation(message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+}
+
+fn conflict(code: &'static str, message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, code, message)
+}
+
+fn unprocessable(code: &'static str, message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+}
+
+fn key_reused() -> ApiError {
+    unprocessable("IDEMPOTENCY_KEY_REUSED", "The idempotency key was used for another request.")
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let correlation_id = trace::correlation_id().to_string();
+        let error = ErrorBody {
+            code: self.code.to_owned(),
+            message: self.message,
+            details: self.details,
+            correlation_id,
+        };
+        let mut response = (self.status, axum::Json(ErrorEnvelope { error })).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Show(rejection) => rejection.into(),
+            CommandError::Payment(rejection) => rejection.into(),
+            CommandError::Catalogue(rejection) => match rejection {
+                CatalogueRejection::AlreadyExists => conflict("ALREADY_EXISTS", "The id is taken."),
+                CatalogueRejection::NotFound => Self::not_found("entry"),
+                CatalogueRejection::KeyReused(_) => key_reused(),
+            },
+            CommandError::Theatre(rejection) => rejection.into(),
+            CommandError::Overlap(show) => {
+                conflict("SHOW_OVERLAP", "Another show runs on the screen at that time.")
+                    .with_details(json!({ "showId": show }))
+            }
+            CommandError::NotFound(what) => Self::not_found(what),
+            CommandError::Invalid { field, reason } => Self::invalid(field, &reason),
+            CommandError::NotYours => Self::forbidden("It belongs to somebody else."),
+            CommandError::InvalidSignature => {
+                Self::new(StatusCode::BAD_REQUEST, "INVALID_SIGNATURE", "The signature does not verify.")
+            }
+            CommandError::InProgress => conflict("REQUEST_IN_PROGRESS", "The same request is in progress."),
+            CommandError::Unavailable(reason) => Self::unavailable(&reason),
+        }
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        let message = sentence(&rejection);
+        match rejection {
+            Rejection::UnknownShow => Self::not_found("show"),
+            Rejection::UnknownBooking => Self::not_found("booking"),
+            Rejection::AlreadyScheduled => conflict("ALREADY_EXISTS", message),
+            Rejection::SeatsUnavailable(seats) => {
+                conflict("SEAT_LOCK_FAILED", message).with_details(json!({ "unavailableSeatIds": seats }))
+            }
+            Rejection::UnknownSeats(seats) => {
+                validation(message).with_details(json!({ "field": "seatIds", "unknownSeatIds": seats }))
+            }
+            Rejection::DuplicateSeats(seats) => {
+                validation(message).with_details(json!({ "field": "seatIds", "duplicateSeatIds": seats }))
+            }
+            Rejection::NoSeats | Rejection::TooManySeats => {
+                validation(message).with_details(json!({ "field": "seatIds" }))
+            }
+            Rejection::UnknownCoupon(code) => {
+                validation(message).with_details(json!({ "field": "couponCode", "couponCode": code }))
+            }
+            Rejection::StartsInThePast => validation(message).with_details(json!({ "field": "startTime" })),
+            Rejection::Unpriced => validation(message).with_details(json!({ "field": "prices" })),
+            Rejection::ShowCancelled | Rejection::ShowStarted | Rejection::ShowOver => validation(message),
+            Rejection::TooManyLocks => Self::rate_limited(&message, 1),
+            Rejection::NotYours => Self::forbidden(&message),
+            Rejection::BookingExpired => Self::new(StatusCode::GONE, "BOOKING_EXPIRED", message),
+            Rejection::NotPayable(status) => {
+                unprocessable("NOT_PAYABLE", message).with_details(json!({ "status": status }))
+            }
+            Rejection::NotCancellable(status) => {
+                unprocessable("NOT_CANCELLABLE", message).with_details(json!({ "status": status }))
+            }
+            Rejection::KeyReused(_) => key_reused(),
+        }
+    }
+}
+
+impl From<PaymentRejection> for ApiError {
+    fn from(rejection: PaymentRejection) -> Self {
+        let message = sentence(&rejection);
+        match rejection {
+            PaymentRejection::AlreadyInitiated => conflict("PAYMENT_PENDING", message),
+            PaymentRejection::KeyReused(_) => key_reused(),
+            PaymentRejection::UnknownIntent | PaymentRejection::UnknownRefund => Self::not_found("payment"),
+            PaymentRejection::NothingCaptured => unprocessable("NOT_REFUNDABLE", message),
+        }
+    }
+}
+
+impl From<TheatreRejection> for ApiError {
+    fn from(rejection: TheatreRejection) -> Self {
+        let message = sentence(&rejection);
+        match rejection {
+            TheatreRejection::AlreadyExists => conflict("ALREADY_EXISTS", "The id is taken."),
+            TheatreRejection::NotFound => Self::not_found("theatre"),
+            TheatreRejection::NotYours => Self::forbidden("It belongs to another partner."),
+            TheatreRejection::DuplicateSeat(_) | TheatreRejection::NoSeats => {
+                validation(message).with_details(json!({ "field": "rows" }))
+            }
+            TheatreRejection::KeyReused(_) => key_reused(),
+        }
+    }
+}
+
+impl From<BrowseError> for ApiError {
+    fn from(error: BrowseError) -> Self {
+        match error {
+            BrowseError::UnknownCity => Self::not_found("city"),
+            BrowseError::UnknownMovie => Self::not_found("movie"),
+            BrowseError::InvalidCursor => Self::invalid("cursor", "is not one that was given"),
+        }
+    }
+}
+
+impl From<ViewsError> for ApiError {
+    fn from(error: ViewsError) -> Self {
+        match error {
+            ViewsError::InvalidCursor => Self::invalid("cursor", "is not one that was given"),
+            ViewsError::UnknownProjection(_) => Self::not_found("projection"),
+            ViewsError::Io(_)
+            | ViewsError::Sqlite(_)
+            | ViewsError::Index(_)
+            | ViewsError::Corrupt(_)
+            | ViewsError::Closed => Self::unavailable(&error.to_string()),
+        }
+    }
+}
+
+impl From<RebuildError> for ApiError {
+    fn from(error: RebuildError) -> Self {
+        match error {
+            RebuildError::UnknownProjection(_) => Self::not_found("projection"),
+            RebuildError::AlreadyRebuilding => conflict("REQUEST_IN_PROGRESS", sentence(&error)),
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable(reason) => Self::unavailable(&reason),
+        }
+    }
+}
+
+/// An error's text as a sentence.
+fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

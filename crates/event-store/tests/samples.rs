@@ -1,0 +1,52 @@
+//! A recorded sample of each event version, decodable for ever.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use marquee_domain::Event;
+use marquee_event_store::codec;
+use serde_json::Value;
+
+fn samples() -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/events");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "json"))
+        .map(|file| (file.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(&file).unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_recorded_sample_decodes() {
+    for (name, data) in samples() {
+        codec::decode(&name, &data).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn every_event_of_today_has_a_sample_that_it_is_stored_as() {
+    let samples = samples();
+    for name in Event::stored_names() {
+        let data = samples.get(name).unwrap_or_else(|| panic!("schemas/events/{name}.json is missing"));
+        let event = codec::decode(name, data).unwrap();
+        assert_eq!(event.stored_name(), name);
+        let stored: Value = serde_json::from_slice(&codec::encode(&event).unwrap()).unwrap();
+        assert_eq!(stored, serde_json::from_slice::<Value>(data).unwrap(), "{name} loses or gains something");
+    }
+}
+
+#[test]
+fn what_no_release_knows_is_told_by_its_name() {
+    let error = codec::decode("booking.confirmed.v99", b"{}").unwrap_err();
+    assert_eq!(error, codec::DecodeError::UnknownName("booking.confirmed.v99".into()));
+    assert!(matches!(
+        codec::decode("booking.confirmed.v1", b"{}"),
+        Err(codec::DecodeError::Malformed { .. })
+    ));
+    assert!(matches!(
+        codec::decode("booking.expired.v1", b"{\"bookingId\":\"b\"} x"),
+        Err(codec::DecodeError::Malformed { .. })
+    ));
+}

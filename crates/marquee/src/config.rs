@@ -1,0 +1,281 @@
+//! Configuration: defaults < `marquee.toml` < `MARQUEE_*` < flags. Secrets come by environment or file only.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+/// Why the configuration does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{0} cannot be read")]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// The file is not the configuration of Marquee.
+    #[error("{0} is not sound")]
+    Malformed(PathBuf, #[source] toml::de::Error),
+    /// A value does not fit its name.
+    #[error("{0}: {1}")]
+    Value(&'static str, String),
+}
+
+/// A log, a read model or a message channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Files in the data directory.
+    Embedded,
+}
+
+/// What `marquee.toml` may hold; every name is a flag's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File {
+    listen: Option<SocketAddr>,
+    data_dir: Option<PathBuf>,
+    event_store: Option<Backend>,
+    read_model: Option<Backend>,
+    messages: Option<Backend>,
+    seat_lock_ttl: Option<String>,
+    rate_limit: Option<String>,
+    live_locks_per_user: Option<String>,
+    return_origins: Option<Vec<String>>,
+    public_url: Option<String>,
+    jwt_issuer: Option<String>,
+    jwt_audience: Option<String>,
+}
+
+impl File {
+    fn read(path: &Path, required: bool) -> Result<Self, ConfigError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => toml::from_str(&text).map_err(|error| ConfigError::Malformed(path.into(), error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => Ok(Self::default()),
+            Err(error) => Err(ConfigError::Unreadable(path.into(), error)),
+        }
+    }
+}
+
+/// What every command needs.
+#[derive(Debug, Clone, Args)]
+pub struct CommonArgs {
+    /// Where everything is kept [default: ./marquee-data].
+    #[arg(long, env = "MARQUEE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The configuration file [default: ./marquee.toml, where there is one].
+    #[arg(long, env = "MARQUEE_CONFIG")]
+    config: Option<PathBuf>,
+    #[arg(long, env = "MARQUEE_JWT_SECRET", hide = true, hide_env_values = true)]
+    jwt_secret: Option<String>,
+    /// The issuer of tokens [default: marquee].
+    #[arg(long, env = "MARQUEE_JWT_ISSUER")]
+    jwt_issuer: Option<String>,
+    /// The audience of tokens [default: marquee].
+    #[arg(long, env = "MARQUEE_JWT_AUDIENCE")]
+    jwt_audience: Option<String>,
+}
+
+/// What every command has.
+#[derive(Debug, Clone)]
+pub struct Common {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The secret of tokens, where one was given.
+    pub jwt_secret: Option<Vec<u8>>,
+    /// The issuer of tokens.
+    pub jwt_issuer: String,
+    /// The audience of tokens.
+    pub jwt_audience: String,
+}
+
+impl CommonArgs {
+    fn file(&self) -> Result<File, ConfigError> {
+        match &self.config {
+            Some(path) => File::read(path, true),
+            None => File::read(Path::new("marquee.toml"), false),
+        }
+    }
+
+    /// Settles what was given with what was not.
+    pub fn load(&self) -> Result<Common, ConfigError> {
+        Ok(self.settle(&self.file()?))
+    }
+
+    fn settle(&self, file: &File) -> Common {
+        let or = |flag: &Option<String>, file: &Option<String>, default: &str| {
+            flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
+        };
+        let data_dir = self.data_dir.clone().or_else(|| file.data_dir.clone());
+        Common {
+            data_dir: data_dir.unwrap_or_else(|| PathBuf::from("marquee-data")),
+            jwt_secret: self.jwt_secret.clone().filter(|secret| !secret.is_empty()).map(String::into_bytes),
+            jwt_issuer: or(&self.jwt_issuer, &file.jwt_issuer, "marquee"),
+            jwt_audience: or(&self.jwt_audience, &file.jwt_audience, "marquee"),
+        }
+    }
+}
+
+/// What `serve` takes.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Loads demo data, turns the sandbox gateway on and prints a walk-through.
+    #[arg(long)]
+    demo: bool,
+    /// Where to listen [default: 127.0.0.1:8080].
+    #[arg(long, env = "MARQUEE_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// The log [default: embedded].
+    #[arg(long, env = "MARQUEE_EVENT_STORE")]
+    event_store: Option<Backend>,
+    /// The read models [default: embedded].
+    #[arg(long, env = "MARQUEE_READ_MODEL")]
+    read_model: Option<Backend>,
+    /// Outbound messages [default: embedded].
+    #[arg(long, env = "MARQUEE_MESSAGES")]
+    messages: Option<Backend>,
+    /// How long a seat lock lasts, such as `5m` [default: 5m].
+    #[arg(long, env = "MARQUEE_SEAT_LOCK_TTL")]
+    seat_lock_ttl: Option<String>,
+    /// Requests a second of one client, or `off` [default: 50].
+    #[arg(long, env = "MARQUEE_RATE_LIMIT")]
+    rate_limit: Option<String>,
+    /// Live seat locks of one user in one show, or `off` [default: 2].
+    #[arg(long, env = "MARQUEE_LIVE_LOCKS_PER_USER")]
+    live_locks_per_user: Option<String>,
+    /// Origins that a customer may be sent back to after paying, by commas [default: <https://app.example.com> and the server's
+    /// own].
+    #[arg(long, env = "MARQUEE_RETURN_ORIGINS", value_delimiter = ',')]
+    return_origins: Option<Vec<String>>,
+    /// The origin that clients reach the server by [default: `http://` and the address that it listens on].
+    #[arg(long, env = "MARQUEE_PUBLIC_URL")]
+    public_url: Option<String>,
+    #[arg(long, env = "MARQUEE_SANDBOX_SECRET", hide = true, hide_env_values = true)]
+    sandbox_secret: Option<String>,
+    /// Writes the log as JSON, one object a line.
+    #[arg(long, env = "MARQUEE_LOG_JSON")]
+    log_json: bool,
+}
+
+/// What `serve` has.
+#[derive(Debug)]
+pub struct ServeConfig {
+    /// What every command has.
+    pub common: Common,
+    /// Whether to load the demo data.
+    pub demo: bool,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How long a seat lock lasts.
+    pub seat_lock_ttl: Duration,
+    /// Requests a second of one client; `None` for no limit.
+    pub rate_limit: Option<u32>,
+    /// Live seat locks of one user in one show; `None` for no limit.
+    pub live_locks_per_user: Option<u32>,
+    /// Origins that a customer may be sent back to, beside the server's own.
+    pub return_origins: Vec<String>,
+    /// The origin that clients reach the server by.
+    pub public_url: Option<String>,
+    /// The secret of the sandbox gateway; `None` where it is off.
+    pub sandbox_secret: Option<Vec<u8>>,
+    /// Whether the log is JSON.
+    pub log_json: bool,
+}
+
+impl ServeArgs {
+    /// Settles what was given with what was not.
+    pub fn load(&self) -> Result<ServeConfig, ConfigError> {
+        let file = self.common.file()?;
+        let text = |flag: &Option<String>, file: &Option<String>, default: &str| {
+            flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
+        };
+        for backend in [
+            self.event_store.or(file.event_store),
+            self.read_model.or(file.read_model),
+            self.messages.or(file.messages),
+        ] {
+            match backend.unwrap_or(Backend::Embedded) {
+                Backend::Embedded => {}
+            }
+        }
+        let ttl = text(&self.seat_lock_ttl, &file.seat_lock_ttl, "5m");
+        let ttl = parse_duration(&ttl).map_err(|reason| ConfigError::Value("seat-lock-ttl", reason))?;
+        let locks = text(&self.live_locks_per_user, &file.live_locks_per_user, "2");
+        let default_origins = || vec!["https://app.example.com".to_owned()];
+        Ok(ServeConfig {
+            common: self.common.settle(&file),
+            demo: self.demo,
+            listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            seat_lock_ttl: ttl,
+            rate_limit: limit("rate-limit", &text(&self.rate_limit, &file.rate_limit, "50"))?,
+            live_locks_per_user: limit("live-locks-per-user", &locks)?,
+            return_origins: self
+                .return_origins
+                .clone()
+                .or(file.return_origins)
+                .unwrap_or_else(default_origins),
+            public_url: self.public_url.clone().or(file.public_url),
+            sandbox_secret: self
+                .sandbox_secret
+                .clone()
+                .filter(|secret| !secret.is_empty())
+                .map(String::into_bytes),
+            log_json: self.log_json,
+        })
+    }
+}
+
+/// A whole number above zero, or `off`.
+fn limit(name: &'static str, text: &str) -> Result<Option<u32>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number
+        .map(Some)
+        .ok_or_else(|| ConfigError::Value(name, format!("{text} is neither a whole number above 0 nor off")))
+}
+
+/// Such as `5m`, `90s`, `1h30m`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("{text} is not a duration such as 5m"))?;
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("{text} is not above 0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_or_off() {
+        assert_eq!(limit("rate-limit", "off").unwrap(), None);
+        assert_eq!(limit("rate-limit", "5").unwrap(), Some(5));
+        assert!(limit("rate-limit", "0").is_err() && limit("rate-limit", "-1").is_err());
+    }
+
+    #[test]
+    fn a_duration_is_above_zero() {
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert!(
+            parse_duration("0s").is_err()
+                && parse_duration("-5m").is_err()
+                && parse_duration("soon").is_err()
+        );
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        assert!(toml::from_str::<File>("listen = \"127.0.0.1:80\"").is_ok());
+        assert!(
+            toml::from_str::<File>("jwt-secret = \"x\"").is_err(),
+            "no secret lies in the configuration file"
+        );
+    }
+}

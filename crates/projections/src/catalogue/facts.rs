@@ -1,0 +1,150 @@
+//! The facts as the events left them.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use marquee_domain::Event;
+use marquee_domain::catalogue::{CityAdded, CityEvent, MovieDetails, MovieEvent};
+use marquee_domain::ids::{CityId, MovieId, PartnerId, ScreenId, ShowId, TheatreId};
+use marquee_domain::show::ShowEvent;
+use marquee_domain::theatre::{PartnerEvent, PartnerOnboarded, ScreenDetails, TheatreDetails, TheatreEvent};
+use marquee_event_store::{Recorded, StreamName};
+use serde::Serialize;
+
+use super::ShowCard;
+use crate::fingerprint::Canonical;
+use crate::projector::Poison;
+
+/// One making of the catalogue.
+#[derive(Default)]
+pub(crate) struct Facts {
+    pub cities: DashMap<CityId, Arc<CityAdded>>,
+    pub movies: DashMap<MovieId, Arc<MovieDetails>>,
+    pub partners: DashMap<PartnerId, Arc<PartnerOnboarded>>,
+    pub theatres: DashMap<TheatreId, Arc<TheatreDetails>>,
+    pub screens: DashMap<TheatreId, BTreeMap<ScreenId, Arc<ScreenDetails>>>,
+    pub shows: DashMap<ShowId, Arc<ShowCard>>,
+}
+
+/// What an event changed of that which can be searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Searchable {
+    Nothing,
+    Movie(MovieId),
+    Show(ShowId),
+}
+
+/// Whether an event may matter to the catalogue: by its stream, and by its name where a show's bookings lie in the same
+/// stream.
+pub(crate) fn concerns(recorded: &Recorded) -> bool {
+    let stream = recorded.stream.as_str();
+    let reference = ["city-", "movie-", "partner-", "theatre-"];
+    reference.iter().any(|category| stream.starts_with(category))
+        || (stream.starts_with("show-") && !recorded.stored_name.starts_with("booking."))
+}
+
+impl Facts {
+    /// Applies one fact. A poison one leaves all as it was.
+    pub fn apply(&self, stream: &StreamName, event: &Event) -> Result<Searchable, Poison> {
+        match event {
+            Event::City(CityEvent::Added(city)) => {
+                add(&self.cities, city.city_id.clone(), city.clone())?;
+                Ok(Searchable::Nothing)
+            }
+            Event::Movie(MovieEvent::Added(added)) => {
+                add(&self.movies, added.movie.movie_id.clone(), added.movie.clone())?;
+                Ok(Searchable::Movie(added.movie.movie_id.clone()))
+            }
+            Event::Movie(MovieEvent::Changed(changed)) => {
+                replace(&self.movies, &changed.movie.movie_id, |_| changed.movie.clone())?;
+                Ok(Searchable::Movie(changed.movie.movie_id.clone()))
+            }
+            Event::Partner(PartnerEvent::Onboarded(partner)) => {
+                add(&self.partners, partner.partner_id.clone(), partner.clone())?;
+                Ok(Searchable::Nothing)
+            }
+            Event::Theatre(event) => self.theatre(event).map(|()| Searchable::Nothing),
+            Event::Show(event) => self.show(&stream.as_show().ok_or(Poison::WrongStream)?, event),
+            Event::Payment(_) | Event::Schedule(_) => Ok(Searchable::Nothing),
+        }
+    }
+
+    /// Most facts about a show do not name it: their stream does.
+    fn show(&self, id: &ShowId, event: &ShowEvent) -> Result<Searchable, Poison> {
+        match event {
+            ShowEvent::Scheduled(scheduled) if scheduled.show.show_id != *id => {
+                return Err(Poison::WrongStream);
+            }
+            ShowEvent::Scheduled(scheduled) => add(&self.shows, id.clone(), ShowCard::new(&scheduled.show))?,
+            ShowEvent::Changed(changed) => replace(&self.shows, id, |card| card.changed(changed))?,
+            ShowEvent::Cancelled(_) => replace(&self.shows, id, ShowCard::called_off)?,
+            ShowEvent::SeatsLocked(_)
+            | ShowEvent::PaymentPending(_)
+            | ShowEvent::Confirmed(_)
+            | ShowEvent::Failed(_)
+            | ShowEvent::Expired(_)
+            | ShowEvent::BookingCancelled(_)
+            | ShowEvent::Completed(_) => return Ok(Searchable::Nothing),
+        }
+        Ok(Searchable::Show(id.clone()))
+    }
+
+    fn theatre(&self, event: &TheatreEvent) -> Result<(), Poison> {
+        match event {
+            TheatreEvent::Added(added) => {
+                add(&self.theatres, added.theatre.theatre_id.clone(), added.theatre.clone())
+            }
+            TheatreEvent::Changed(changed) => {
+                replace(&self.theatres, &changed.theatre.theatre_id, |_| changed.theatre.clone())
+            }
+            TheatreEvent::ScreenAdded(added) => {
+                let mut screens = self.screens.entry(added.screen.theatre_id.clone()).or_default();
+                if screens.contains_key(&added.screen.screen_id) {
+                    return Err(Poison::AlreadyThere);
+                }
+                screens.insert(added.screen.screen_id.clone(), Arc::new(added.screen.clone()));
+                Ok(())
+            }
+            TheatreEvent::ScreenChanged(changed) => {
+                let mut screens =
+                    self.screens.get_mut(&changed.screen.theatre_id).ok_or(Poison::NothingToChange)?;
+                let screen = screens.get_mut(&changed.screen.screen_id).ok_or(Poison::NothingToChange)?;
+                *screen = Arc::new(changed.screen.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds all it holds, in an order that the log alone decides.
+    pub fn content(&self, canonical: &mut Canonical) -> Result<(), serde_json::Error> {
+        canonical.record(&sorted(&self.cities))?;
+        canonical.record(&sorted(&self.movies))?;
+        canonical.record(&sorted(&self.partners))?;
+        canonical.record(&sorted(&self.theatres))?;
+        canonical.record(&sorted(&self.screens))?;
+        let shows = sorted(&self.shows).into_iter();
+        canonical.record(
+            &shows.map(|(id, card)| (id, (card.show.clone(), card.cancelled))).collect::<BTreeMap<_, _>>(),
+        )
+    }
+}
+
+fn add<K: Eq + Hash, V>(to: &DashMap<K, Arc<V>>, id: K, value: V) -> Result<(), Poison> {
+    if to.contains_key(&id) {
+        return Err(Poison::AlreadyThere);
+    }
+    to.insert(id, Arc::new(value));
+    Ok(())
+}
+
+fn replace<K: Eq + Hash, V>(of: &DashMap<K, Arc<V>>, id: &K, by: impl FnOnce(&V) -> V) -> Result<(), Poison> {
+    let mut known = of.get_mut(id).ok_or(Poison::NothingToChange)?;
+    *known = Arc::new(by(&known));
+    Ok(())
+}
+
+fn sorted<K: Ord + Hash + Clone + Serialize, V: Clone>(map: &DashMap<K, V>) -> BTreeMap<K, V> {
+    map.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect()
+}

@@ -1,0 +1,123 @@
+//! Seat maps as they are served.
+
+use std::time::Duration;
+
+use marquee_domain::ids::{SeatId, ShowId};
+use marquee_domain::show::{BookingCancelled, CancelledBy, ShowCancelled};
+use marquee_projections::{AvailabilityStatus, SeatStatus};
+
+use crate::world::{World, before, time};
+
+async fn with_a_show(rows: usize) -> (World, ShowId) {
+    let mut world = World::with_catalogue().await;
+    world.show("sh_1", "mv_1", "2026-02-01T13:00:00Z", rows).await;
+    (world, "sh_1".into())
+}
+
+#[tokio::test]
+async fn a_seat_map_has_the_fields_of_the_contract_in_its_order() {
+    let (mut world, show) = with_a_show(1).await;
+    world.lock("sh_1", "01", "u_1", &["A2"], time("2026-02-01T12:35:00Z")).await;
+    let sold = world.lock("sh_1", "02", "u_2", &["A3"], time("2026-02-01T12:35:00Z")).await;
+    world.lock("sh_1", "03", "u_2", &["A4"], time("2026-02-01T12:35:00.250Z")).await;
+    let last = world.confirm("sh_1", &sold).await;
+    world.caught_up().await;
+
+    let map = world.views.seat_maps.rendered(&show, before()).unwrap();
+    assert_eq!(map.position, last);
+    let free =
+        |seat: &str| format!(r#"{{"seatId":"{seat}","type":"PREMIUM","price":250.5,"status":"AVAILABLE"}}"#);
+    let expected = [
+        r#"{"showId":"sh_1","theatreId":"th_101","screenName":"Screen 3","startTime":"2026-02-01T18:30:00+05:30","seatMap":{"rows":[{"rowLabel":"A","seats":["#,
+        &free("A1"),
+        r#",{"seatId":"A2","type":"PREMIUM","price":250.5,"status":"LOCKED","lockExpiresAt":"2026-02-01T18:05:00+05:30"},{"seatId":"A3","type":"PREMIUM","price":250.5,"status":"SOLD"},{"seatId":"A4","type":"PREMIUM","price":250.5,"status":"LOCKED","lockExpiresAt":"2026-02-01T18:05:00.250+05:30"},"#,
+        &["A5", "A6", "A7", "A8", "A9", "A10"].map(free).join(","),
+        "]}]}}",
+    ];
+    assert_eq!(String::from_utf8_lossy(&map.body), expected.concat());
+}
+
+#[tokio::test]
+async fn a_map_of_many_rows_is_json() {
+    let (world, show) = with_a_show(3).await;
+    world.caught_up().await;
+    let map = world.views.seat_maps.rendered(&show, before()).unwrap();
+    let map: serde_json::Value = serde_json::from_slice(&map.body).unwrap();
+    let rows = map["seatMap"]["rows"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| row["rowLabel"].as_str().unwrap()).collect::<String>(), "ABC");
+    assert!(rows.iter().all(|row| row["seats"].as_array().unwrap().len() == 10));
+    assert_eq!(rows[1]["seats"][0]["price"], 180);
+}
+
+#[tokio::test]
+async fn a_lock_ends_at_its_deadline_with_no_event() {
+    let (mut world, show) = with_a_show(1).await;
+    let until = time("2026-02-01T12:05:00.500Z");
+    world.lock("sh_1", "01", "u_1", &["A1"], until).await;
+    world.caught_up().await;
+    let maps = &world.views.seat_maps;
+    let status = |now| maps.seats(&show, now).unwrap().seats[0].clone();
+    let a_moment_before = until - Duration::from_millis(1);
+    let rendered = |now| String::from_utf8(maps.rendered(&show, now).unwrap().body.to_vec()).unwrap();
+
+    assert_eq!(status(a_moment_before), (SeatId::from("A1"), SeatStatus::Locked { until }));
+    assert_eq!(maps.seats(&show, a_moment_before).unwrap().next_expiry, Some(until));
+    assert!(rendered(a_moment_before).contains("LOCKED"));
+    assert_eq!(maps.availability(&show, a_moment_before).unwrap().available_seats, 9);
+
+    assert_eq!(status(until), (SeatId::from("A1"), SeatStatus::Available));
+    assert_eq!(maps.seats(&show, until).unwrap().next_expiry, None);
+    assert!(!rendered(until).contains("LOCKED"), "bytes die with the first lock in them");
+    assert_eq!(maps.availability(&show, until).unwrap().available_seats, 10);
+}
+
+#[tokio::test]
+async fn a_show_fills_fast_once_a_fifth_of_its_seats_is_left() {
+    let (mut world, show) = with_a_show(1).await;
+    let later = time("2026-02-01T12:30:00Z");
+    let mut told = vec![];
+    for seat in 1..=10 {
+        world.lock("sh_1", &format!("{seat:02}"), "u_1", &[&format!("A{seat}")], later).await;
+        world.caught_up().await;
+        let availability = world.views.seat_maps.availability(&show, before()).unwrap();
+        assert_eq!((availability.available_seats, availability.total), (10 - seat, 10));
+        told.push(availability.status);
+    }
+    let mut expected = [AvailabilityStatus::Available; 10];
+    expected[7..9].fill(AvailabilityStatus::FastFilling);
+    expected[9] = AvailabilityStatus::SoldOut;
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn seats_are_free_again_once_their_booking_is_cancelled() {
+    let (mut world, show) = with_a_show(1).await;
+    let id = world.lock("sh_1", "01", "u_1", &["A1", "A2"], time("2026-02-01T12:30:00Z")).await;
+    world.confirm("sh_1", &id).await;
+    world.on_show("sh_1", ShowCancelled::default()).await;
+    world.on_show("sh_1", BookingCancelled { booking_id: id, by: CancelledBy::Show, paid: true }).await;
+    world.caught_up().await;
+    assert_eq!(world.views.seat_maps.availability(&show, before()).unwrap().available_seats, 10);
+    assert!(world.views.catalogue.show(&show).unwrap().cancelled);
+}
+
+#[tokio::test]
+async fn who_follows_a_show_hears_of_its_changes_alone_and_through_a_rebuild() {
+    let (mut world, show) = with_a_show(1).await;
+    world.show("sh_2", "mv_1", "2026-02-01T16:00:00Z", 1).await;
+    world.caught_up().await;
+    let mut changes = world.views.seat_maps.subscribe(&show).unwrap();
+    assert!(world.views.seat_maps.subscribe(&"sh_none".into()).is_none());
+
+    world.lock("sh_2", "01", "u_1", &["A1"], time("2026-02-01T12:30:00Z")).await;
+    world.caught_up().await;
+    assert!(!changes.has_changed().unwrap());
+
+    world.rebuild("seat-maps").await;
+    changes.mark_unchanged();
+    world.lock("sh_1", "01", "u_1", &["A1"], time("2026-02-01T12:30:00Z")).await;
+    tokio::time::timeout(Duration::from_secs(5), changes.changed()).await.unwrap().unwrap();
+    world.caught_up().await;
+    assert_eq!(*changes.borrow(), world.head);
+    assert_eq!(world.views.seat_maps.rendered(&show, before()).unwrap().position, world.head);
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Everything that must hold, from a clean checkout: formatting, lints, documentation, every test, a short load run.
+#   ./scripts/test.sh            all of it
+#   MARQUEE_CRASH_ROUNDS=200 MARQUEE_SIM_COMMANDS=4000000 ./scripts/test.sh    the long form
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+if ! command -v cc >/dev/null; then
+  say "installing a C compiler (SQLite and the crypto library are built from source)"
+  if [ "$(id -u)" = 0 ]; then apt-get update && apt-get install -y gcc libc6-dev; else
+    sudo apt-get update && sudo apt-get install -y gcc libc6-dev; fi
+fi
+for component in rustfmt clippy; do
+  cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
+done
+
+say "rustfmt"
+cargo fmt --all --check
+
+say "clippy"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+say "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+say "tests"
+cargo test --workspace --locked
+
+say "a short load run, which checks that no seat is sold twice"
+cargo build --release --locked -p marquee -p marquee-load
+./target/release/marquee-load --scenario all --seconds 2 --shows 50 --short

@@ -1,0 +1,19 @@
+//! The real server, spoken to as its clients speak: over HTTP, with nothing of its code.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../support.rs"]
+mod support;
+
+mod booking;
+mod booking_life;
+mod browse;
+mod command_line;
+mod hot_seat;
+mod notices;
+mod ops;
+mod partner;
+mod pay_page;
+mod payment;
+mod refunds;
+mod security;
+mod sse;

@@ -1,0 +1,116 @@
+//! I1, I4, I5 and I10: seats, states, one effect a key, deadlines.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::{Findings, booking, name, place, text, time};
+
+/// How late an expiry may be written down.
+const GRACE: SignedDuration = SignedDuration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    SeatsLocked,
+    PaymentPending,
+    Confirmed,
+    Completed,
+    Failed,
+    Expired,
+    Cancelled,
+}
+
+struct Held {
+    state: State,
+    seats: Vec<String>,
+    expires: Option<Timestamp>,
+}
+
+/// Follows every booking and every seat through every prefix of the log.
+pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
+    let mut bookings: BTreeMap<&str, Held> = BTreeMap::new();
+    let mut owners: BTreeMap<(&str, String), &str> = BTreeMap::new();
+    let mut keys: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for event in events {
+        let Some(entered) = state_of(name(event)) else { continue };
+        let (show, id) = (text(&event["stream"]), booking(event));
+        if entered == State::SeatsLocked {
+            let key = (text(&event["data"]["userId"]), text(&event["data"]["idempotencyKey"]));
+            let first = keys.insert(key, id);
+            found.check(first.is_none(), "I5", || {
+                format!("{}: key {key:?} made {first:?} already", place(event))
+            });
+            found.check(!bookings.contains_key(id), "I4", || format!("{}: {id} began twice", place(event)));
+            let seats = event["data"]["seatIds"].as_array().map(Vec::as_slice).unwrap_or_default();
+            found.check(!seats.is_empty(), "I1", || format!("{}: no seats", place(event)));
+            let seats: Vec<String> = seats.iter().map(|seat| text(seat).to_owned()).collect();
+            for seat in &seats {
+                let owner = owners.insert((show, seat.clone()), id);
+                found.check(owner.is_none(), "I1", || {
+                    format!("{}: seat {seat} is held by {owner:?}", place(event))
+                });
+            }
+            let expires = time(&event["data"]["expiresAt"]);
+            found.check(expires > time(&event["time"]), "I10", || {
+                format!("{}: expires at once", place(event))
+            });
+            bookings.insert(id, Held { state: entered, seats, expires });
+            continue;
+        }
+        let Some(held) = bookings.get_mut(id) else {
+            found.add("I4", format!("{}: {id} never began", place(event)));
+            continue;
+        };
+        found
+            .check(allowed(held.state, entered), "I4", || format!("{}: from {:?}", place(event), held.state));
+        let at = time(&event["time"]);
+        if entered == State::Confirmed {
+            found.check(at < held.expires, "I10", || {
+                format!("{}: confirmed at or after {:?}", place(event), held.expires)
+            });
+        }
+        if entered == State::Expired {
+            found.check(at >= held.expires, "I10", || {
+                format!("{}: expired before {:?}", place(event), held.expires)
+            });
+        }
+        held.state = entered;
+        if matches!(entered, State::Failed | State::Expired | State::Cancelled) {
+            for seat in &held.seats {
+                owners.remove(&(show, seat.clone()));
+            }
+        }
+    }
+    for (id, held) in &bookings {
+        let pending = matches!(held.state, State::SeatsLocked | State::PaymentPending);
+        let overdue = held.expires.is_none_or(|expires| expires + GRACE < settled);
+        found.check(!(pending && overdue), "I10", || {
+            format!("{id} still holds {:?} at {settled}", held.seats)
+        });
+        found.check(held.state != State::SeatsLocked, "I4", || format!("{id} was never priced"));
+    }
+}
+
+fn state_of(name: &str) -> Option<State> {
+    Some(match name {
+        "booking.seats-locked" => State::SeatsLocked,
+        "booking.payment-pending" => State::PaymentPending,
+        "booking.confirmed" => State::Confirmed,
+        "booking.completed" => State::Completed,
+        "booking.failed" => State::Failed,
+        "booking.expired" => State::Expired,
+        "booking.cancelled" => State::Cancelled,
+        _ => return None,
+    })
+}
+
+fn allowed(from: State, to: State) -> bool {
+    use State::{Cancelled, Completed, Confirmed, Expired, Failed, PaymentPending, SeatsLocked};
+    match from {
+        SeatsLocked => matches!(to, PaymentPending | Failed | Expired | Cancelled),
+        PaymentPending => matches!(to, Confirmed | Failed | Expired | Cancelled),
+        Confirmed => matches!(to, Completed | Cancelled),
+        Completed | Failed | Expired | Cancelled => false,
+    }
+}

@@ -1,0 +1,210 @@
+//! Clients that book, pay and cancel at random, write down what they are told, and come back with the same key when they
+//! were told nothing.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::journal::{Act, Outcome, Record};
+use crate::support::http::{Answer, Call, Http};
+use crate::support::server::SANDBOX_SECRET;
+use crate::support::tokens::customer;
+use crate::support::world::{World, new_key, signature};
+
+/// `SplitMix64`: the same seed makes the same choices.
+#[derive(Debug, Clone)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % bound
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        let index = self.below(u64::try_from(from.len()).unwrap());
+        &from[usize::try_from(index).unwrap()]
+    }
+}
+
+/// The shows and the seats of each.
+pub struct Halls {
+    pub shows: Vec<String>,
+    pub seats: Vec<String>,
+}
+
+/// The connection broke: the server is gone.
+pub struct Gone;
+
+#[derive(Debug, Clone)]
+struct Command {
+    user: String,
+    key: String,
+    act: Act,
+    body: Value,
+}
+
+/// What a client has in hand.
+#[derive(Debug, Clone)]
+enum Hand {
+    Booked(String),
+    Paying(String, Value),
+    Confirmed(String),
+}
+
+/// One client, through all the rounds.
+pub struct Booker {
+    user: String,
+    dice: Dice,
+    doubtful: Option<Command>,
+    hand: Vec<Hand>,
+    pub journal: Vec<Record>,
+}
+
+impl Booker {
+    pub fn new(number: u64, seed: u64) -> Self {
+        let dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number));
+        Self { user: format!("u_{number}"), dice, doubtful: None, hand: vec![], journal: vec![] }
+    }
+
+    /// Goes on until the server is gone.
+    pub async fn work(&mut self, http: &Http, halls: &Halls) {
+        while self.step(http, halls).await.is_ok() {}
+    }
+
+    /// Asks again about what is in doubt, until it is not.
+    pub async fn resolve(&mut self, http: &Http) {
+        for _ in 0..100 {
+            let Some(command) = self.doubtful.take() else { return };
+            assert!(self.send(http, command).await.is_ok(), "the server stays up");
+        }
+        panic!("{} never learns what became of {:?}", self.user, self.doubtful);
+    }
+
+    async fn step(&mut self, http: &Http, halls: &Halls) -> Result<(), Gone> {
+        let command = match self.doubtful.take() {
+            Some(command) => command,
+            None => self.choose(halls),
+        };
+        let notice = matches!(command.act, Act::Notice { .. }).then(|| command.clone());
+        self.send(http, command).await?;
+        if let Some(notice) = notice.filter(|_| self.doubtful.is_none()) {
+            if self.dice.below(5) == 0 {
+                self.send(http, notice.clone()).await?;
+            }
+            let Act::Notice { booking, .. } = notice.act else { return Ok(()) };
+            let read = Command {
+                user: self.user.clone(),
+                key: new_key(),
+                act: Act::Read { booking },
+                body: Value::Null,
+            };
+            self.send(http, read).await?;
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, halls: &Halls) -> Command {
+        let user = self.user.clone();
+        let in_hand = (!self.hand.is_empty() && self.dice.below(100) < 60).then(|| self.hand.remove(0));
+        let (act, body) = match in_hand {
+            Some(Hand::Booked(booking)) => {
+                let body =
+                    json!({ "provider": "SANDBOX", "returnUrl": "https://app.example.com/payment/return" });
+                (Act::Pay { booking }, body)
+            }
+            Some(Hand::Paying(booking, payment)) => {
+                let captured = self.dice.below(10) != 0;
+                let body = World::notice(&payment, if captured { "SUCCEEDED" } else { "FAILED" });
+                let key = body["eventId"].as_str().unwrap().to_owned();
+                return Command { user: "gateway".into(), key, act: Act::Notice { booking, captured }, body };
+            }
+            Some(Hand::Confirmed(booking)) => (Act::Cancel { booking }, Value::Null),
+            None => {
+                let show = self.dice.pick(&halls.shows).clone();
+                let mut seats: Vec<String> =
+                    (0..=self.dice.below(3)).map(|_| self.dice.pick(&halls.seats).clone()).collect();
+                seats.sort();
+                seats.dedup();
+                let body = json!({ "showId": show, "seatIds": seats });
+                (Act::Book { show, seats }, body)
+            }
+        };
+        Command { user, key: Uuid::new_v4().to_string(), act, body }
+    }
+
+    fn call(&self, http: &Http, command: &Command) -> Call {
+        let own = |call: Call| call.token(&customer(&self.user));
+        match &command.act {
+            Act::Book { .. } => own(http.post("/bookings", &command.body)).key(&command.key),
+            Act::Pay { booking } => {
+                own(http.post(&format!("/bookings/{booking}/payments"), &command.body)).key(&command.key)
+            }
+            Act::Cancel { booking } => {
+                own(http.api("POST", &format!("/bookings/{booking}/cancel"))).key(&command.key)
+            }
+            Act::Read { booking } => own(http.get(&format!("/bookings/{booking}"))),
+            Act::Notice { .. } => {
+                let sign = signature(SANDBOX_SECRET, command.body.to_string().as_bytes());
+                http.post("/payments/webhooks/sandbox", &command.body).header("X-Sandbox-Signature", &sign)
+            }
+        }
+    }
+
+    /// One attempt, written down. An unknown outcome stays in doubt.
+    async fn send(&mut self, http: &Http, command: Command) -> Result<(), Gone> {
+        let answer = self.call(http, &command).attempt().await;
+        let (outcome, gone) = match answer {
+            Ok(answer) => (judge(answer), false),
+            Err(_) => (Outcome::Unknown, true),
+        };
+        match &outcome {
+            Outcome::Ok(body) => self.take(&command.act, body),
+            Outcome::Refused(..) => {}
+            Outcome::Unknown => self.doubtful = Some(command.clone()),
+        }
+        let Command { user, key, act, .. } = command;
+        let unknown = outcome == Outcome::Unknown;
+        self.journal.push(Record { user, key, act, outcome });
+        if gone {
+            return Err(Gone);
+        }
+        if unknown {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, act: &Act, body: &Value) {
+        let next = match act {
+            // Two of five are abandoned, and expire.
+            Act::Book { .. } if self.dice.below(5) < 2 => return,
+            Act::Book { .. } => Hand::Booked(body["bookingId"].as_str().expect("an id").to_owned()),
+            Act::Pay { booking } => Hand::Paying(booking.clone(), body.clone()),
+            Act::Read { booking } if body["status"] == "CONFIRMED" && self.dice.below(3) == 0 => {
+                Hand::Confirmed(booking.clone())
+            }
+            Act::Read { .. } | Act::Notice { .. } | Act::Cancel { .. } => return,
+        };
+        self.hand.push(next);
+    }
+}
+
+fn judge(answer: Answer) -> Outcome {
+    match answer.status {
+        200..300 => Outcome::Ok(answer.body),
+        503 => Outcome::Unknown,
+        status @ 400..500 => {
+            let code = answer.body["error"]["code"]
+                .as_str()
+                .unwrap_or_else(|| panic!("no code: {answer:?}"))
+                .to_owned();
+            if code == "REQUEST_IN_PROGRESS" { Outcome::Unknown } else { Outcome::Refused(status, code) }
+        }
+        _ => panic!("no client should see this: {answer:?}"),
+    }
+}

@@ -1,0 +1,289 @@
+//! The auditor itself is audited: it passes a sound log and catches every kind of doctored one.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::auditor::{Violation, audit, prefix_kept};
+use crate::journal::{Act, Outcome, Record};
+
+const SETTLED: &str = "2026-02-01T13:00:00Z";
+
+struct Case {
+    journal: Vec<Record>,
+    events: Vec<Value>,
+}
+
+fn record(user: &str, key: &str, act: Act, outcome: Outcome) -> Record {
+    Record { user: user.into(), key: key.into(), act, outcome }
+}
+
+fn inr(minor: i64) -> Value {
+    json!({ "minor": minor, "currency": "INR" })
+}
+
+impl Case {
+    /// One booking paid and confirmed, one expired whose late money went back, one cancelled.
+    fn sound() -> Self {
+        let mut case = Self { journal: vec![], events: vec![] };
+        case.append("show-s", "12:00:00", "show.scheduled", &json!({ "showId": "s" }));
+        case.lock("bk_1", "u_1", "k1", &["A1", "A2"], "12:00:01", "12:05:01");
+        case.capture("bk_1", "12:01:00");
+        case.append(
+            "show-s",
+            "12:01:01",
+            "booking.confirmed",
+            &json!({ "bookingId": "bk_1", "paymentId": "pay_bk_1" }),
+        );
+        case.lock("bk_2", "u_2", "k2", &["A3"], "12:02:00", "12:07:00");
+        case.append("show-s", "12:07:02", "booking.expired", &json!({ "bookingId": "bk_2" }));
+        case.capture("bk_2", "12:08:00");
+        case.refund("bk_2", "12:08:01");
+        case.lock("bk_3", "u_3", "k3", &["A3"], "12:09:00", "12:14:00");
+        case.append("show-s", "12:10:00", "booking.cancelled", &json!({ "bookingId": "bk_3" }));
+        let (booking, status) = ("bk_1".to_owned(), json!({ "bookingId": "bk_1", "status": "CONFIRMED" }));
+        case.journal.push(record("u_1", "-", Act::Read { booking }, Outcome::Ok(status)));
+        let cancelled = Outcome::Ok(json!({ "bookingId": "bk_3", "status": "CANCELLED" }));
+        case.journal.push(record("u_3", "-", Act::Cancel { booking: "bk_3".into() }, cancelled));
+        let refused = Outcome::Refused(409, "SEAT_LOCK_FAILED".into());
+        case.journal.push(record(
+            "u_4",
+            "k4",
+            Act::Book { show: "s".into(), seats: vec!["A1".into()] },
+            refused,
+        ));
+        case.journal.push(record(
+            "u_5",
+            "k5",
+            Act::Book { show: "s".into(), seats: vec!["A9".into()] },
+            Outcome::Unknown,
+        ));
+        case
+    }
+
+    fn append(&mut self, stream: &str, time: &str, kind: &str, data: &Value) {
+        let revision = self.events.iter().filter(|event| event["stream"] == stream).count();
+        let position = self.events.len() * 10 + 1;
+        self.events.push(json!({
+            "eventId": format!("e{position}"), "stream": stream, "revision": revision, "position": position,
+            "type": format!("{kind}.v1"), "time": format!("2026-02-01T{time}Z"), "data": data
+        }));
+    }
+
+    fn lock(&mut self, id: &str, user: &str, key: &str, seats: &[&str], time: &str, expires: &str) {
+        let expires = format!("2026-02-01T{expires}Z");
+        let data = json!({ "bookingId": id, "userId": user, "seatIds": seats, "expiresAt": expires, "idempotencyKey": key });
+        self.append("show-s", time, "booking.seats-locked", &data);
+        let pricing = json!({ "currency": "INR", "subtotal": 18_000, "discount": 0, "fees": 0, "tax": 0, "total": 18_000 });
+        self.append(
+            "show-s",
+            time,
+            "booking.payment-pending",
+            &json!({ "bookingId": id, "pricing": pricing }),
+        );
+        let seats = seats.iter().map(|seat| (*seat).to_owned()).collect();
+        let act = Act::Book { show: "s".into(), seats };
+        self.journal.push(record(user, key, act, Outcome::Ok(json!({ "bookingId": id }))));
+    }
+
+    fn capture(&mut self, id: &str, time: &str) {
+        let (stream, payment) = (format!("payment-{id}"), format!("pay_{id}"));
+        self.append(
+            &stream,
+            time,
+            "payment.initiated",
+            &json!({ "bookingId": id, "paymentId": payment, "amount": inr(18_000) }),
+        );
+        self.append(&stream, time, "payment.intent-created", &json!({ "paymentId": payment }));
+        self.append(
+            &stream,
+            time,
+            "payment.succeeded",
+            &json!({ "bookingId": id, "paymentId": payment, "amount": inr(18_000) }),
+        );
+        let (user, booking) = ("gateway", id.to_owned());
+        let paid = Outcome::Ok(json!({ "paymentId": payment }));
+        self.journal.push(record(user, &format!("p{id}"), Act::Pay { booking: booking.clone() }, paid));
+        self.journal.push(record(
+            user,
+            &format!("n{id}"),
+            Act::Notice { booking, captured: true },
+            Outcome::Ok(json!({})),
+        ));
+    }
+
+    fn refund(&mut self, id: &str, time: &str) {
+        let (stream, refund) = (format!("payment-{id}"), format!("rf_{id}"));
+        self.append(&stream, time, "refund.requested", &json!({ "refundId": refund, "amount": inr(18_000) }));
+        self.append(&stream, time, "refund.succeeded", &json!({ "refundId": refund }));
+    }
+
+    fn audit(&self) -> Vec<Violation> {
+        audit(&self.journal, &self.events, SETTLED.parse().unwrap())
+    }
+
+    /// The first event of this name about this booking, or in its payment stream.
+    fn find(&mut self, kind: &str, id: &str) -> &mut Value {
+        let index = self.index(kind, id);
+        &mut self.events[index]
+    }
+
+    fn index(&self, kind: &str, id: &str) -> usize {
+        let stored = format!("{kind}.v1");
+        let about =
+            |event: &Value| event["data"]["bookingId"] == id || event["stream"] == format!("payment-{id}");
+        self.events.iter().position(|event| event["type"] == stored && about(event)).unwrap()
+    }
+
+    /// Takes an event out as if it had never been: the revisions after it close up.
+    fn lose(&mut self, kind: &str, id: &str) {
+        let lost = self.events.remove(self.index(kind, id));
+        for event in self.events.iter_mut().filter(|event| event["stream"] == lost["stream"]) {
+            let revision = event["revision"].as_u64().unwrap();
+            if Some(revision) > lost["revision"].as_u64() {
+                event["revision"] = json!(revision - 1);
+            }
+        }
+    }
+}
+
+/// Doctors a sound log, and expects the auditor to name this invariant.
+#[track_caller]
+fn caught(invariant: &str, doctor: impl FnOnce(&mut Case)) {
+    let mut case = Case::sound();
+    doctor(&mut case);
+    let found = case.audit();
+    assert!(
+        found.iter().any(|violation| violation.invariant == invariant),
+        "{invariant} is not in {found:?}"
+    );
+}
+
+#[test]
+fn a_sound_log_passes() {
+    assert_eq!(Case::sound().audit(), []);
+}
+
+#[test]
+fn a_seat_sold_twice_is_caught() {
+    caught("I1", |case| case.lock("bk_9", "u_9", "k9", &["A2"], "12:20:00", "12:25:00"));
+    caught("I1", |case| case.find("booking.seats-locked", "bk_3")["data"]["seatIds"] = json!(["A1"]));
+    caught("I1", |case| case.lose("booking.expired", "bk_2"));
+}
+
+#[test]
+fn a_lost_acknowledged_event_is_caught() {
+    caught("I2", |case| {
+        case.lose("booking.payment-pending", "bk_3");
+        case.lose("booking.cancelled", "bk_3");
+        case.lose("booking.seats-locked", "bk_3");
+    });
+    caught("I2", |case| case.lose("booking.confirmed", "bk_1"));
+    caught("I2", |case| case.lose("booking.cancelled", "bk_3"));
+    caught("I2", |case| case.lose("payment.initiated", "bk_1"));
+    caught("I2", |case| case.lose("payment.intent-created", "bk_1"));
+    caught("I2", |case| case.lose("payment.succeeded", "bk_2"));
+}
+
+#[test]
+fn an_effect_of_a_refused_request_is_caught() {
+    caught("I2", |case| {
+        case.lock("bk_9", "u_4", "k4", &["B1"], "12:20:00", "12:25:00");
+        case.journal.pop();
+    });
+}
+
+#[test]
+fn a_log_that_says_otherwise_than_the_answer_is_caught() {
+    caught("I2", |case| case.find("booking.seats-locked", "bk_3")["data"]["seatIds"] = json!(["A4"]));
+    caught("I2", |case| case.find("booking.seats-locked", "bk_3")["data"]["userId"] = json!("u_9"));
+}
+
+#[test]
+fn a_broken_log_is_caught() {
+    caught("I3", |case| case.events[3]["eventId"] = case.events[2]["eventId"].clone());
+    caught("I3", |case| case.events[3]["position"] = case.events[2]["position"].clone());
+    caught("I3", |case| case.events.swap(3, 4));
+    caught("I3", |case| case.events[2]["revision"] = json!(7));
+    caught("I3", |case| _ = case.events.remove(2));
+    caught("I3", |case| case.find("booking.confirmed", "bk_1")["time"] = json!("2026-02-01T11:00:00Z"));
+}
+
+#[test]
+fn a_rewritten_or_shortened_past_is_caught() {
+    let before = Case::sound().events;
+    let mut after = before.clone();
+    assert_eq!(prefix_kept(&before[..5], &after), []);
+    after[4]["data"]["seatIds"] = json!(["Z1"]);
+    assert_eq!(prefix_kept(&before, &after).len(), 1);
+    assert_eq!(prefix_kept(&before, &before[..5]).len(), 1);
+}
+
+#[test]
+fn a_forbidden_transition_is_caught() {
+    let confirm = json!({ "bookingId": "bk_2", "paymentId": "pay_bk_2" });
+    caught("I4", |case| case.append("show-s", "12:30:00", "booking.confirmed", &confirm));
+    caught("I4", |case| {
+        case.append("show-s", "12:30:00", "booking.cancelled", &json!({ "bookingId": "bk_3" }));
+    });
+    caught("I4", |case| {
+        case.append("show-s", "12:30:00", "booking.completed", &json!({ "bookingId": "bk_3" }));
+    });
+    caught("I4", |case| {
+        case.append("show-s", "12:30:00", "booking.expired", &json!({ "bookingId": "bk_none" }));
+    });
+    caught("I4", |case| case.lose("booking.payment-pending", "bk_1"));
+    caught("I4", |case| case.lose("booking.seats-locked", "bk_2"));
+}
+
+#[test]
+fn two_effects_of_one_key_are_caught() {
+    caught("I5", |case| case.lock("bk_9", "u_3", "k3", &["B1"], "12:20:00", "12:25:00"));
+    caught("I5", |case| {
+        let mut again = case.journal[0].clone();
+        again.outcome = Outcome::Ok(json!({ "bookingId": "bk_other" }));
+        case.journal.push(again);
+    });
+    caught("I5", |case| case.capture("bk_1", "12:20:00"));
+    caught("I5", |case| case.refund("bk_2", "12:20:00"));
+}
+
+#[test]
+fn money_that_does_not_add_up_is_caught() {
+    caught("I6", |case| {
+        case.find("booking.payment-pending", "bk_1")["data"]["pricing"]["total"] = json!(17_000);
+    });
+    caught("I6", |case| case.lose("refund.requested", "bk_2"));
+    caught("I6", |case| case.lose("refund.succeeded", "bk_2"));
+    caught("I6", |case| case.lose("booking.confirmed", "bk_1"));
+    caught("I6", |case| case.lose("payment.succeeded", "bk_1"));
+    caught("I6", |case| case.find("payment.succeeded", "bk_1")["data"]["amount"] = inr(100));
+    caught("I6", |case| case.find("refund.requested", "bk_2")["data"]["amount"] = inr(99_000));
+    caught("I6", |case| case.refund("bk_1", "12:30:00"));
+    caught("I6", |case| {
+        case.append("show-s", "12:30:00", "booking.cancelled", &json!({ "bookingId": "bk_1" }));
+    });
+}
+
+#[test]
+fn a_capture_told_twice_or_by_nobody_is_caught() {
+    caught("I8", |case| {
+        let again = case.find("payment.succeeded", "bk_1")["data"].clone();
+        case.append("payment-bk_1", "12:20:00", "payment.succeeded", &again);
+    });
+    caught("I8", |case| case.journal.retain(|record| !matches!(record.act, Act::Notice { .. })));
+}
+
+#[test]
+fn a_missed_deadline_is_caught() {
+    caught("I10", |case| case.find("booking.confirmed", "bk_1")["time"] = json!("2026-02-01T12:05:01Z"));
+    caught("I10", |case| case.find("booking.expired", "bk_2")["time"] = json!("2026-02-01T12:06:59Z"));
+    caught("I10", |case| case.lose("booking.expired", "bk_2"));
+}
+
+#[test]
+fn a_lock_that_is_still_young_is_no_violation() {
+    let mut case = Case::sound();
+    case.lock("bk_9", "u_9", "k9", &["B1"], "12:58:00", "13:03:00");
+    let settled: Timestamp = SETTLED.parse().unwrap();
+    assert_eq!(audit(&case.journal, &case.events, settled), []);
+}

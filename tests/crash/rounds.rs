@@ -1,0 +1,132 @@
+//! Kill, restart, ask again; and judge at the end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::auditor::{audit, prefix_kept};
+use crate::bookers::{Booker, Dice, Halls};
+use crate::journal::{Outcome, Record};
+use crate::support::audit::{export, of_type, position};
+use crate::support::http::Http;
+use crate::support::server::{Options, Server};
+use crate::support::time::{in_days, now, rfc3339, until};
+use crate::support::world::World;
+
+const BOOKERS: u64 = 64;
+const TTL: SignedDuration = SignedDuration::from_secs(3);
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().expect("a whole number"))
+}
+
+/// Twelve shows of four hundred seats.
+async fn halls(world: &World) -> Halls {
+    let row = |r: usize| {
+        let seats: Vec<_> =
+            (1..=20).map(|n| json!({ "seatId": format!("R{r}-{n}"), "type": "REGULAR" })).collect();
+        json!({ "rowLabel": format!("R{r}"), "seats": seats })
+    };
+    let rows: Vec<_> = (1..=20).map(row).collect();
+    let screen = world.new_screen("The great hall", &json!(rows)).await;
+    let mut shows = vec![];
+    for day in 2..14 {
+        let made = world.new_show(&screen, &rfc3339(&in_days(day, 18, 30))).await.expect(201);
+        shows.push(made["showId"].as_str().expect("an id").to_owned());
+    }
+    let seats = (1..=20).flat_map(|r| (1..=20).map(move |n| format!("R{r}-{n}"))).collect();
+    Halls { shows, seats }
+}
+
+/// Lets every booker work until the server is killed.
+fn round(bookers: Vec<Booker>, server: &Server, halls: &Arc<Halls>) -> JoinSet<Booker> {
+    let mut working = JoinSet::new();
+    for mut booker in bookers {
+        let (http, halls) = (server.http.clone(), Arc::clone(halls));
+        working.spawn(async move {
+            booker.work(&http, &halls).await;
+            booker
+        });
+    }
+    working
+}
+
+/// Reads on from where the last reading ended.
+async fn read_on(http: &Http, events: &mut Vec<Value>) {
+    let after = events.last().map(position);
+    events.extend(export(http, after).await);
+}
+
+/// Waits until every lock has run out, what is owed is done, and the log is still.
+async fn settle(http: &Http, events: &mut Vec<Value>) {
+    until(now() + TTL + SignedDuration::from_secs(5)).await;
+    for _ in 0..30 {
+        let before = events.len();
+        read_on(http, events).await;
+        if events.len() == before {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("the log never comes to rest");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_under_load_loses_nothing_acknowledged_and_sells_no_seat_twice() {
+    let (rounds, seed) = (setting("MARQUEE_CRASH_ROUNDS", 25), setting("MARQUEE_CRASH_SEED", 1));
+    let options = Options { seat_lock_ttl: "3s", ..Options::default() };
+    let began = Instant::now();
+    let world = World::with(&options).await;
+    let halls = Arc::new(halls(&world).await);
+    let World { mut server, .. } = world;
+    let mut bookers: Vec<_> = (0..BOOKERS).map(|number| Booker::new(number, seed)).collect();
+    let (mut dice, mut events, mut slowest) = (Dice(seed), vec![], Duration::ZERO);
+    for _ in 0..rounds {
+        let working = round(bookers, &server, &halls);
+        tokio::time::sleep(Duration::from_millis(100 + dice.below(300))).await;
+        let home = server.kill().await;
+        bookers = working.join_all().await;
+        let start = Instant::now();
+        server = Server::with(home, &options).await;
+        slowest = slowest.max(start.elapsed());
+        read_on(&server.http, &mut events).await;
+    }
+    for booker in &mut bookers {
+        booker.resolve(&server.http).await;
+    }
+    settle(&server.http, &mut events).await;
+    let settled = now();
+    let whole = export(&server.http, None).await;
+    let journal: Vec<Record> = bookers.into_iter().flat_map(|booker| booker.journal).collect();
+
+    let count =
+        |matching: fn(&Outcome) -> bool| journal.iter().filter(|record| matching(&record.outcome)).count();
+    let acknowledged = count(|outcome| matches!(outcome, Outcome::Ok(_)));
+    let unknown = count(|outcome| *outcome == Outcome::Unknown);
+    let confirmed = of_type(&whole, "booking.confirmed").len();
+    println!(
+        "crash: seed {seed}, {rounds} kills under {BOOKERS} clients, {} attempts: {acknowledged} acknowledged, {} refused, \
+         {unknown} unknown; {} events, {} bookings, {confirmed} confirmed, {} expired, {} refunds; slowest start {slowest:?}; \
+         {:.0?} in all",
+        journal.len(),
+        count(|outcome| matches!(outcome, Outcome::Refused(..))),
+        whole.len(),
+        of_type(&whole, "booking.seats-locked").len(),
+        of_type(&whole, "booking.expired").len(),
+        of_type(&whole, "refund.succeeded").len(),
+        began.elapsed(),
+    );
+    let mut violations = prefix_kept(&events, &whole);
+    violations.extend(audit(&journal, &whole, settled));
+    let told: Vec<_> = violations.iter().take(20).collect();
+    assert!(
+        violations.is_empty(),
+        "{} violations, seed {seed}, the first of them: {told:#?}",
+        violations.len()
+    );
+    let work_was_done = acknowledged > 0 && unknown > 0 && confirmed > 0;
+    assert!(work_was_done, "a run in which nothing was in doubt shows nothing");
+}

@@ -1,0 +1,15 @@
+//! What every black-box suite needs: the real server as a child process, an HTTP client that checks the contract of every
+//! answer, tokens, and a little world of one city, one film and one show.
+
+#[path = "support/audit.rs"]
+pub mod audit;
+#[path = "support/http.rs"]
+pub mod http;
+#[path = "support/server.rs"]
+pub mod server;
+#[path = "support/time.rs"]
+pub mod time;
+#[path = "support/tokens.rs"]
+pub mod tokens;
+#[path = "support/world.rs"]
+pub mod world;
