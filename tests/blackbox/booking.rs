@@ -34,7 +34,8 @@ async fn a_booking_answers_exactly_the_contract() {
     });
     assert_eq!(body["pricing"], pricing);
     let lock = parse(&body["expiresAt"]).duration_since(before).as_millis();
-    assert!((300_000..330_000).contains(&lock), "the lock lasts five minutes: {lock} ms");
+    // The server's times are whole milliseconds, the client's are finer.
+    assert!((299_999..330_000).contains(&lock), "the lock lasts five minutes: {lock} ms");
     assert!(body["expiresAt"].as_str().expect("text").ends_with("+05:30"), "in the city's offset: {body}");
     assert!(body["bookingId"].as_str().expect("text").starts_with(&format!("bk_{}_", world.show)));
 }

@@ -8,6 +8,7 @@ mod booking;
 mod booking_life;
 mod browse;
 mod command_line;
+mod damage;
 mod hot_seat;
 mod notices;
 mod ops;

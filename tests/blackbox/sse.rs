@@ -58,7 +58,8 @@ impl Events {
     }
 }
 
-fn stream(world: &World) -> Call {
+async fn stream(world: &World) -> Call {
+    world.seat_map(0).await;
     world.http.fresh().get(&format!("/shows/{}/seats/stream", world.show))
 }
 
@@ -72,7 +73,7 @@ async fn the_stream_begins_with_the_whole_map_and_tells_each_change() {
     let world = World::new().await;
     world.confirmed("u_9", &["C1"]).await;
     world.seat_becomes("C1", "SOLD").await;
-    let mut events = Events::open(stream(&world)).await;
+    let mut events = Events::open(stream(&world).await).await;
     let first = events.next().await;
     assert_keys(&first.data, &["showId", "seats"]);
     assert_eq!(first.data["showId"], world.show);
@@ -100,7 +101,7 @@ async fn the_stream_begins_with_the_whole_map_and_tells_each_change() {
 #[tokio::test]
 async fn a_reader_that_comes_back_misses_nothing() {
     let world = World::new().await;
-    let mut events = Events::open(stream(&world)).await;
+    let mut events = Events::open(stream(&world).await).await;
     events.next().await;
     world.booked("u_1", &["A1"]).await;
     let seen = events.next().await;
@@ -109,7 +110,7 @@ async fn a_reader_that_comes_back_misses_nothing() {
     let position = missed.position();
     missed.expect(201);
 
-    let resume = stream(&world).header("Last-Event-ID", &seen.id.to_string());
+    let resume = stream(&world).await.header("Last-Event-ID", &seen.id.to_string());
     let mut events = Events::open(resume).await;
     let mut told = events.next().await;
     while told.id < position {
@@ -121,7 +122,7 @@ async fn a_reader_that_comes_back_misses_nothing() {
 #[tokio::test]
 async fn a_lock_that_runs_out_is_told() {
     let world = World::with(&Options { seat_lock_ttl: "1500ms", ..Options::default() }).await;
-    let mut events = Events::open(stream(&world)).await;
+    let mut events = Events::open(stream(&world).await).await;
     events.next().await;
     let booked = world.book("u_1", &["A1"]).await.expect(201);
     assert_eq!(status_of(&events.next().await, "A1"), Some("LOCKED".into()));

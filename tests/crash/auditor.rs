@@ -4,6 +4,7 @@ mod acknowledged;
 mod bookings;
 mod log;
 mod money;
+mod views;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,11 +12,13 @@ use serde_json::Value;
 use crate::journal::Record;
 
 pub use log::prefix_kept;
+pub use views::{bookings_agree, seats_agree};
 
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which: `I1` no seat twice, `I2` durable, `I3` the log, `I4` states, `I5` idempotent, `I6` money, `I8` notices,
+    /// Which: `I1` no seat twice, `I2` durable, `I3` the log, `I4` states, `I5` idempotent, `I6` money, `I7` views,
+    /// `I8` notices,
     /// `I10` deadlines.
     pub invariant: &'static str,
     /// What was seen.

@@ -25,7 +25,7 @@ impl Dice {
         (z ^ (z >> 31)) % bound
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let index = self.below(u64::try_from(from.len()).unwrap());
         &from[usize::try_from(index).unwrap()]
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::auditor::{Violation, audit, prefix_kept};
+use crate::auditor::{Violation, audit, bookings_agree, prefix_kept, seats_agree};
 use crate::journal::{Act, Outcome, Record};
 
 const SETTLED: &str = "2026-02-01T13:00:00Z";
@@ -286,4 +286,26 @@ fn a_lock_that_is_still_young_is_no_violation() {
     case.lock("bk_9", "u_9", "k9", &["B1"], "12:58:00", "13:03:00");
     let settled: Timestamp = SETTLED.parse().unwrap();
     assert_eq!(audit(&case.journal, &case.events, settled), []);
+}
+
+#[test]
+fn a_view_that_says_otherwise_than_the_log_is_caught() {
+    let events = Case::sound().events;
+    let map = |a1: &str, a3: &str| {
+        let seats = json!([{ "seatId": "A1", "status": a1 }, { "seatId": "A2", "status": "SOLD" }, { "seatId": "A3", "status": a3 }]);
+        json!({ "showId": "s", "seatMap": { "rows": [{ "rowLabel": "A", "seats": seats }] } })
+    };
+    assert_eq!(seats_agree(&events, &map("SOLD", "AVAILABLE")), []);
+    assert_eq!(seats_agree(&events, &map("AVAILABLE", "AVAILABLE")).len(), 1);
+    assert_eq!(seats_agree(&events, &map("SOLD", "LOCKED")).len(), 1);
+    assert_eq!(seats_agree(&events, &json!({ "showId": "s" })).len(), 1);
+
+    let expired = json!({ "bookingId": "bk_2", "status": "EXPIRED" });
+    let pending = json!({ "bookingId": "bk_2", "status": "PAYMENT_PENDING" });
+    let others = json!({ "bookingId": "bk_1", "status": "CONFIRMED" });
+    assert_eq!(bookings_agree(&events, "u_2", std::slice::from_ref(&expired)), []);
+    assert_eq!(bookings_agree(&events, "u_2", &[pending]).len(), 1);
+    assert_ne!(bookings_agree(&events, "u_2", &[]), []);
+    assert_ne!(bookings_agree(&events, "u_2", &[expired.clone(), expired.clone()]), []);
+    assert_ne!(bookings_agree(&events, "u_2", &[expired, others]), []);
 }

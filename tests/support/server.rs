@@ -23,11 +23,13 @@ pub struct Options {
     pub seat_lock_ttl: &'static str,
     pub rate_limit: &'static str,
     pub live_locks_per_user: &'static str,
+    /// Blocks that any one file may have, as `ulimit -f` counts them: a disk that fills up.
+    pub largest_file: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seat_lock_ttl: "5m", rate_limit: "off", live_locks_per_user: "off" }
+        Self { seat_lock_ttl: "5m", rate_limit: "off", live_locks_per_user: "off", largest_file: None }
     }
 }
 
@@ -63,7 +65,10 @@ pub struct Server {
 
 /// The binary with the tests' secrets and this data directory.
 pub fn marquee(data_dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
+    in_surroundings(Command::new(BINARY), data_dir, args)
+}
+
+fn in_surroundings(mut command: Command, data_dir: &Path, args: &[&str]) -> Command {
     command
         .args(args)
         .env_clear()
@@ -86,7 +91,16 @@ impl Server {
     /// A server on a directory that may have been used before. Ready when this returns.
     pub async fn with(home: Home, options: &Options) -> Self {
         let log = File::options().create(true).append(true).open(home.log()).unwrap();
-        let child = marquee(&home.data_dir(), &["serve", "--listen", "127.0.0.1:0"])
+        let mut command = match options.largest_file {
+            None => marquee(&home.data_dir(), &[]),
+            Some(blocks) => {
+                // A write past the limit is an error, and not the signal that would end the process.
+                let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+                in_surroundings(Command::new("sh"), &home.data_dir(), &["-c", &script, BINARY])
+            }
+        };
+        let child = command
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
             .args(["--rate-limit", options.rate_limit])
             .args(["--live-locks-per-user", options.live_locks_per_user])

@@ -209,9 +209,14 @@ impl World {
         .await
     }
 
-    /// The show's seat map, at least as new as a position.
+    /// The show's seat map, at least as new as a position and as the world itself.
     pub async fn seat_map(&self, after: u64) -> Value {
-        self.http.get(&format!("/shows/{}/seats", self.show)).after(after).send().await.expect(200)
+        self.http
+            .get(&format!("/shows/{}/seats", self.show))
+            .after(after.max(self.position))
+            .send()
+            .await
+            .expect(200)
     }
 
     /// One seat of the map, as it is now.

@@ -1,1 +1,22 @@
-//! x
+//! The HTTP edge: one endpoint a file.
+//!
+//! Architecture invariant: no rule lives here. A handler extracts, builds a command or a query, and answers.
+
+mod app;
+pub mod auth;
+mod body;
+mod docs;
+mod endpoints;
+mod error;
+mod idempotency;
+mod limit;
+mod query;
+mod return_url;
+mod server;
+mod tickets;
+mod trace;
+mod wire;
+
+pub use app::{ApiConfig, App, AppError, JwtConfig};
+pub use docs::openapi;
+pub use server::serve;

@@ -19,8 +19,8 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::{DashMap, DashSet};
-use marquee_domain::ids::BookingId;
+use dashmap::DashMap;
+use marquee_domain::ids::{BookingId, IdempotencyKey};
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, StreamName};
 
@@ -74,7 +74,7 @@ struct Inner {
     contacts: Contacts,
     /// Recent folds of payment streams. Only a hint: an append proves it fresh, anything else reads the stream.
     payments: DashMap<BookingId, Loaded<marquee_domain::payment::Payment>>,
-    payments_in_flight: DashSet<BookingId>,
+    payments_in_flight: DashMap<BookingId, IdempotencyKey>,
 }
 
 impl Commands {
@@ -95,7 +95,7 @@ impl Commands {
             gateways: Gateways::new(sandbox),
             contacts,
             payments: DashMap::new(),
-            payments_in_flight: DashSet::new(),
+            payments_in_flight: DashMap::new(),
         };
         Self { inner: Arc::new(inner) }
     }

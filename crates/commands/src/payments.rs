@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use dashmap::DashSet;
-use marquee_domain::ids::{BookingId, PaymentId};
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId};
 use marquee_domain::payment::{
     IntentCreated, Notice, Outcome, Payment, PaymentCommand, PaymentInitiated, PaymentRejection,
     PaymentState, PaymentUnmatched, RefundCause,
@@ -49,13 +50,22 @@ const MOST_KEPT: usize = 20_000;
 
 /// Marks a booking's payment as being initiated, until it is dropped.
 struct InFlight<'a> {
-    all: &'a DashSet<BookingId>,
+    all: &'a DashMap<BookingId, IdempotencyKey>,
     booking: &'a BookingId,
 }
 
 impl<'a> InFlight<'a> {
-    fn begin(all: &'a DashSet<BookingId>, booking: &'a BookingId) -> Result<Self, CommandError> {
-        if all.insert(booking.clone()) { Ok(Self { all, booking }) } else { Err(CommandError::InProgress) }
+    fn begin(
+        all: &'a DashMap<BookingId, IdempotencyKey>,
+        booking: &'a BookingId,
+        key: &IdempotencyKey,
+    ) -> Result<Self, CommandError> {
+        match all.entry(booking.clone()) {
+            Entry::Vacant(vacant) => _ = vacant.insert(key.clone()),
+            Entry::Occupied(other) if other.get() == key => return Err(CommandError::InProgress),
+            Entry::Occupied(_) => return Err(PaymentRejection::AlreadyInitiated.into()),
+        }
+        Ok(Self { all, booking })
     }
 }
 
@@ -77,7 +87,8 @@ impl Commands {
             field: "provider",
             reason: "no such payment provider is on".into(),
         })?;
-        let _in_flight = InFlight::begin(&self.inner.payments_in_flight, &booking_id)?;
+        let _in_flight =
+            InFlight::begin(&self.inner.payments_in_flight, &booking_id, &request.idempotency_key)?;
         let amount = match self.payable(&booking_id, &request).await? {
             Payable::Now(amount) => amount,
             Payable::Answered(answer) => return Ok(answer),

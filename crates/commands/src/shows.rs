@@ -227,16 +227,16 @@ impl Commands {
 
     /// Takes a slot. One that another show reserved and never came to use is given back first.
     async fn reserve(&self, ctx: &Context, slot: &SlotReserved) -> Result<(), CommandError> {
-        match self.schedule(ctx, &slot.screen_id, &ScheduleCommand::Reserve(slot.clone())).await {
+        match self.schedule(ctx, slot, &ScheduleCommand::Reserve(slot.clone())).await {
             Err(CommandError::Overlap(other)) => {
-                let stream = StreamName::schedule(&slot.screen_id);
+                let stream = StreamName::schedule(&slot.theatre_id, &slot.screen_id);
                 let schedule = self.load::<Schedule>(stream.clone()).await?.state;
                 for held in schedule.slots_of(&other) {
                     if self.is_orphan(&stream, held).await? {
                         self.release(ctx, held).await?;
                     }
                 }
-                self.schedule(ctx, &slot.screen_id, &ScheduleCommand::Reserve(slot.clone())).await
+                self.schedule(ctx, slot, &ScheduleCommand::Reserve(slot.clone())).await
             }
             reserved => reserved,
         }
@@ -264,25 +264,26 @@ impl Commands {
     }
 
     async fn release(&self, ctx: &Context, slot: &SlotReserved) -> Result<(), CommandError> {
-        let SlotReserved { screen_id, show_id, start_time, end_time: _ } = slot.clone();
-        let release = SlotReleased { screen_id, show_id, start_time };
-        self.schedule(ctx, &slot.screen_id, &ScheduleCommand::Release(release)).await
+        let SlotReserved { theatre_id, screen_id, show_id, start_time, end_time: _ } = slot.clone();
+        let release = SlotReleased { theatre_id, screen_id, show_id, start_time };
+        self.schedule(ctx, slot, &ScheduleCommand::Release(release)).await
     }
 
     async fn schedule(
         &self,
         ctx: &Context,
-        screen: &ScreenId,
+        slot: &SlotReserved,
         command: &ScheduleCommand,
     ) -> Result<(), CommandError> {
         let (store, clock) = (&*self.inner.store, &*self.inner.clock);
-        let stream = StreamName::schedule(screen);
+        let stream = StreamName::schedule(&slot.theatre_id, &slot.screen_id);
         execute::<Schedule>(store, clock, stream, &ctx.metadata(), None, command).await.map(|_| ())
     }
 }
 
 fn slot(show: &ShowDetails) -> SlotReserved {
     SlotReserved {
+        theatre_id: show.theatre_id.clone(),
         screen_id: show.screen_id.clone(),
         show_id: show.show_id.clone(),
         start_time: show.start_time,

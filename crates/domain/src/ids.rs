@@ -109,6 +109,13 @@ impl BookingId {
         (!show.is_empty() && !unique.is_empty()).then(|| ShowId::new(show))
     }
 
+    /// Checks a text that came from outside: `bk_`, a show's id and a unique part.
+    pub fn parse_composed(text: &str) -> Option<Self> {
+        let (show, unique) = text.strip_prefix("bk_")?.rsplit_once('_')?;
+        let sound = check(show).is_ok() && check(unique).is_ok();
+        sound.then(|| Self(text.into()))
+    }
+
     /// The part that is unique within all bookings.
     pub fn unique(&self) -> &str {
         self.0.rsplit_once('_').map_or("", |(_, unique)| unique)

@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Decider;
 use crate::event::events;
-use crate::ids::{ScreenId, ShowId};
+use crate::ids::{ScreenId, ShowId, TheatreId};
 
 /// A show took a slot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SlotReserved {
-    /// The screen.
+    /// The theatre.
+    pub theatre_id: TheatreId,
+    /// Its screen.
     pub screen_id: ScreenId,
     /// The show.
     pub show_id: ShowId,
@@ -25,7 +27,9 @@ pub struct SlotReserved {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SlotReleased {
-    /// The screen.
+    /// The theatre.
+    pub theatre_id: TheatreId,
+    /// Its screen.
     pub screen_id: ScreenId,
     /// The show.
     pub show_id: ShowId,

@@ -68,6 +68,9 @@ impl Recorded {
 
     /// The event in today's shape, decoded once and lifted from any older version.
     pub fn event(&self) -> Result<&Event, DecodeError> {
-        self.decoded.get_or_init(|| codec::decode(&self.stored_name, &self.data)).as_ref().map_err(Clone::clone)
+        self.decoded
+            .get_or_init(|| codec::decode(&self.stored_name, &self.data))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 }

@@ -9,5 +9,7 @@ mod port;
 mod stream;
 
 pub use envelope::{Metadata, Recorded};
-pub use port::{AppendError, Appended, EventStore, Expected, Follower, NewEvent, Page, Position, ReadError, TypeFilter};
+pub use port::{
+    AppendError, Appended, EventStore, Expected, Follower, NewEvent, Page, Position, ReadError, TypeFilter,
+};
 pub use stream::StreamName;

@@ -12,7 +12,9 @@ use crate::envelope::{Metadata, Recorded};
 use crate::stream::StreamName;
 
 /// A place in the whole log. Grows with every event; 0 is before the first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Position(pub u64);
 
@@ -140,11 +142,20 @@ pub trait EventStore: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Appended, AppendError>>;
 
     /// Reads a stream forwards from a revision (inclusive), at most `limit` events. Empty where there are none.
-    fn read_stream(&self, stream: StreamName, from: u64, limit: usize)
-    -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>>;
+    fn read_stream(
+        &self,
+        stream: StreamName,
+        from: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>>;
 
     /// Reads the whole log forwards after a position (exclusive), at most `limit` events that pass the filter.
-    fn read_all(&self, after: Position, limit: usize, filter: TypeFilter) -> BoxFuture<'_, Result<Page, ReadError>>;
+    fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+        filter: TypeFilter,
+    ) -> BoxFuture<'_, Result<Page, ReadError>>;
 
     /// The position of the last durable event, as it moves. Followers wait on this and then read.
     fn head(&self) -> watch::Receiver<Position>;

@@ -52,9 +52,9 @@ impl StreamName {
         Self(SmolStr::from(format!("theatre-{id}")))
     }
 
-    /// The slots of a screen.
-    pub fn schedule(id: &ScreenId) -> Self {
-        Self(SmolStr::from(format!("schedule-{id}")))
+    /// The slots of a screen. A screen's id is unique within its theatre only; no id holds a colon.
+    pub fn schedule(theatre: &TheatreId, screen: &ScreenId) -> Self {
+        Self(SmolStr::from(format!("schedule-{theatre}:{screen}")))
     }
 
     /// The name as text.

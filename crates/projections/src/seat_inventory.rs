@@ -5,6 +5,8 @@ mod content;
 mod query;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 pub use query::Bookings;
 

@@ -77,7 +77,7 @@ pub struct Options {
     /// Leaves out both ceilings: for a profiler
     #[arg(long)]
     pub marquee_only: bool,
-    /// Writes the server's process id here when it is ready
+    /// Writes the server's process id here when a phase of it begins: for a profiler
     #[arg(long)]
     pub profile_pid_file: Option<PathBuf>,
     /// Writes the report here too

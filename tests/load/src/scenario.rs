@@ -84,9 +84,6 @@ pub async fn run(
     dir: &Path,
 ) -> Result<Outcome, LoadError> {
     let server = Server::marquee(&options.marquee, dir).await?;
-    if let Some(path) = &options.profile_pid_file {
-        std::fs::write(path, server.pid().to_string()).map_err(LoadError::io(path.display().to_string()))?;
-    }
     let world = World::build(&server.base, hall(scenario)).await?;
     let ops = Client::new(&server.base, Some(&token::mint("u_load_ops", "ops", None)?), 1)?;
     let mut run = Run { options, scenario, bare, server, world, ops, behind: Vec::new() };
@@ -108,6 +105,12 @@ fn hall(scenario: Scenario) -> Hall {
 }
 
 impl Run<'_> {
+    /// Tells a profiler that a phase begins. The file is new for each.
+    fn announce(&self) -> Result<(), LoadError> {
+        let Some(path) = &self.options.profile_pid_file else { return Ok(()) };
+        std::fs::write(path, self.server.pid().to_string()).map_err(LoadError::io(path.display().to_string()))
+    }
+
     async fn bookings(&mut self) -> Result<Vec<Row>, LoadError> {
         let clients = self.options.clients();
         let mut row = self.row(clients);
@@ -160,6 +163,7 @@ impl Run<'_> {
     async fn marquee_bookings(&mut self, shows: Vec<String>, clients: usize) -> Result<Phase, LoadError> {
         let seats = self.seats(shows, false);
         let (base, pace, pid) = (&self.server.base, self.options.pace(), self.server.pid());
+        self.announce()?;
         let phase = match self.scenario {
             Scenario::Spread | Scenario::Hot | Scenario::Rush | Scenario::Seatmap => {
                 measure::run(Booker::crowd(base, clients, &seats)?, pace, pid).await?
@@ -196,6 +200,7 @@ impl Run<'_> {
         row.bare.extend(self.bare_reads(&shows).await?);
         for _ in 0..self.options.repeats() {
             let crowd = Reader::crowd(&self.server.base, clients, &shows)?;
+            self.announce()?;
             let phase = measure::run(crowd, self.options.pace(), self.server.pid()).await?;
             eprintln!("{:?}, {clients} clients: {:.0} requests a second", self.scenario, phase.rate);
             row.marquee.push(phase);

@@ -142,7 +142,12 @@ impl Payment {
 
     fn record_notice(&self, notice: &Notice) -> Result<Vec<PaymentEvent>, PaymentRejection> {
         let initiated = self.initiated.as_ref().ok_or(PaymentRejection::UnknownIntent)?;
-        let known = self.intent.as_ref().map(|intent| &intent.payment_intent_id);
+        if self.repeats_a_mismatch(notice) {
+            return Ok(vec![]);
+        }
+        // Once money came, only the payment that it came by is told again; any other is money of its own.
+        let asked = self.intent.as_ref().map(|intent| &intent.payment_intent_id);
+        let known = self.captured_as.as_ref().or(asked);
         if known.is_some_and(|known| *known != notice.payment_intent_id) {
             return Err(PaymentRejection::UnknownIntent);
         }
@@ -172,16 +177,24 @@ impl Payment {
         }
     }
 
-    /// Writes down money that was not asked for in this amount, and owes it back. A gateway that signs only the body can be
-    /// replayed under a new event id, so what was captured tells repeats apart as well as the id does.
+    /// Whether wrong money was written down before. A gateway that signs only the body can be replayed under a new event id,
+    /// so what was captured tells repeats apart as well as the id does. Asked before anything else of a notice: money that
+    /// already goes back must not be taken for somebody else's.
+    fn repeats_a_mismatch(&self, notice: &Notice) -> bool {
+        let (intent, amount) = (&notice.payment_intent_id, &notice.amount);
+        let goes_back = self.refunds.iter().map(|refund| &refund.requested).any(|requested| {
+            requested.cause == RefundCause::Mismatch
+                && requested.payment_intent_id == *intent
+                && requested.amount == *amount
+        });
+        let told = self.mismatched.iter().any(|(id, captured)| {
+            *id == notice.provider_event_id || (captured == amount && captured.minor <= 0)
+        });
+        notice.outcome == Outcome::Captured && (goes_back || told)
+    }
+
+    /// Writes down money that was not asked for in this amount, and owes it back.
     fn mismatch(&self, initiated: &PaymentInitiated, notice: &Notice) -> Vec<PaymentEvent> {
-        if self
-            .mismatched
-            .iter()
-            .any(|(id, amount)| *id == notice.provider_event_id || *amount == notice.amount)
-        {
-            return vec![];
-        }
         let number = self.mismatched.len() + 1;
         let payment_id = initiated.payment_id.clone();
         let mut events = vec![

@@ -123,16 +123,14 @@ impl<'c> Session<'c> {
         if end != append.expected {
             return self.append_again(&append, found);
         }
-        let key = match found {
-            Some(stream) => stream.key,
-            None if append.events.is_empty() => {
-                return Ok(Ok(Appended { revision: 0, position: Position(0) }));
+        let key = match (found, append.events.is_empty()) {
+            (Some(stream), false) => stream.key,
+            (None, false) => self.insert_stream.insert(params![append.stream.as_str()])?,
+            (Some(stream), true) => {
+                return Ok(self.end_of(stream)?.ok_or(AppendError::Conflict { current: Some(stream.last) }));
             }
-            None => self.insert_stream.insert(params![append.stream.as_str()])?,
+            (None, true) => return Ok(Ok(Appended { revision: 0, position: Position(0) })),
         };
-        if let (Some(stream), true) = (found, append.events.is_empty()) {
-            return Ok(self.end_of(stream)?.ok_or(AppendError::Conflict { current: Some(stream.last) }));
-        }
         let mut revision = append.expected.next();
         for event in append.events {
             let position = Position(self.head.0 + 1);

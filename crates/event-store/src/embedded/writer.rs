@@ -59,6 +59,24 @@ struct Meters {
 
 impl Meters {
     fn new() -> Self {
+        use metrics::Unit;
+        metrics::describe_histogram!(
+            "marquee_log_append_seconds",
+            Unit::Seconds,
+            "time to write and sync a group of appends"
+        );
+        metrics::describe_histogram!("marquee_log_group_size", Unit::Count, "appends in one commit");
+        metrics::describe_counter!("marquee_log_events_total", Unit::Count, "events made durable");
+        metrics::describe_counter!(
+            "marquee_log_conflicts_total",
+            Unit::Count,
+            "appends that were not at the end of their stream"
+        );
+        metrics::describe_counter!(
+            "marquee_log_failures_total",
+            Unit::Count,
+            "groups of appends that the file refused"
+        );
         Self {
             seconds: metrics::histogram!("marquee_log_append_seconds"),
             group: metrics::histogram!("marquee_log_group_size"),

@@ -42,6 +42,8 @@ pub(super) struct Gauges {
     name: &'static str,
     visible: Vec<(View, watch::Sender<Position>)>,
     generation: AtomicU64,
+    /// The end of the log when the view was opened: it has caught up once it is there, however the log grows.
+    end: Position,
     caught_up: AtomicBool,
     pub rebuilding: AtomicBool,
     pace: Mutex<Option<Pace>>,
@@ -53,11 +55,12 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    pub fn new(name: &'static str, views: &[View]) -> Self {
+    pub fn new(name: &'static str, views: &[View], end: Position) -> Self {
         Self {
             name,
             visible: views.iter().map(|view| (*view, watch::Sender::new(Position(0)))).collect(),
             generation: AtomicU64::new(0),
+            end,
             caught_up: AtomicBool::new(false),
             rebuilding: AtomicBool::new(false),
             pace: Mutex::new(None),
@@ -77,21 +80,20 @@ impl Gauges {
     /// Shows where the making that serves reads is.
     #[expect(clippy::cast_precision_loss, reason = "gauges are floats; exact to 2^53")]
     pub fn show(&self, projector: &dyn Projector, head: Position) {
-        let mut slowest = Position(u64::MAX);
-        for (view, sender) in &self.visible {
-            let visible = projector.visible(*view);
-            slowest = slowest.min(visible);
-            sender.send_if_modified(|shown| {
-                visible > *shown && {
-                    *shown = visible;
-                    true
-                }
-            });
-        }
-        if slowest >= head {
+        let visible: Vec<Position> = self.visible.iter().map(|(view, _)| projector.visible(*view)).collect();
+        let slowest = visible.iter().copied().min().unwrap_or_default();
+        // Before the positions: who waits for one finds the rest as it is by then.
+        self.generation.store(projector.generation(), Ordering::Release);
+        if slowest >= self.end {
             self.caught_up.store(true, Ordering::Release);
         }
-        self.generation.store(projector.generation(), Ordering::Release);
+        for ((_, sender), visible) in self.visible.iter().zip(visible) {
+            sender.send_if_modified(|shown| {
+                let moved = visible > *shown;
+                *shown = visible.max(*shown);
+                moved
+            });
+        }
         self.position_gauge.set(slowest.0 as f64);
         self.lag_gauge.set(head.0.saturating_sub(slowest.0) as f64);
     }

@@ -34,8 +34,9 @@ impl Lane {
         shutdown: CancellationToken,
         threads: TaskTracker,
     ) -> Result<Arc<Self>, ViewsError> {
-        let gauges = Arc::new(Gauges::new(blueprint.name(), blueprint.views()));
-        let projector = begin(&*blueprint, *store.head().borrow())?;
+        let end = *store.head().borrow();
+        let gauges = Arc::new(Gauges::new(blueprint.name(), blueprint.views(), end));
+        let projector = begin(&*blueprint, end)?;
         let (asks, asked) = mpsc::channel(16);
         let lane = Arc::new(Self { blueprint, store, gauges, asks, shutdown, threads });
         let runner = lane.runner(projector);
@@ -117,13 +118,13 @@ impl Lane {
     /// serves reads afterwards is returned, to go on following.
     async fn build_beside(&self) -> Result<(Runner, mpsc::Receiver<Ask>), Unmade> {
         let mut new = self.runner(self.blueprint.build(self.gauges.generation() + 1)?);
-        new.catch_up(Position(0)).await?;
+        new.come_near().await?;
 
         let (reply, handed) = oneshot::channel();
         self.asks.send(Ask::HandOver(reply)).await.map_err(|_| Unmade::Stopped)?;
         let (old, asks) = handed.await.map_err(|_| Unmade::Stopped)?;
         // A reader never sees a view go back.
-        new.catch_up(old.projector.checkpoint()).await?;
+        new.reach(old.projector.checkpoint()).await?;
         match new.projector.promote() {
             Ok(()) => {
                 old.projector.retire();

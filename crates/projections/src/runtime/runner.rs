@@ -43,16 +43,22 @@ pub(super) struct Stopped;
 pub(super) struct Runner {
     pub projector: Box<dyn Projector>,
     follower: Follower,
+    /// What was read and is yet to be applied.
+    pending: Option<Page>,
+    retry_at: Instant,
+    backoff: Duration,
     gauges: Arc<Gauges>,
     shutdown: CancellationToken,
     parked: usize,
+    /// Whether it is built beside the one that serves reads.
+    making: bool,
     pace: Pace,
 }
 
 enum Step {
     Stop,
     Asked(Option<Ask>),
-    Read(Result<Page, marquee_event_store::ReadError>),
+    Read,
     Settle,
 }
 
@@ -64,21 +70,23 @@ impl Runner {
         shutdown: CancellationToken,
     ) -> Self {
         let follower = Follower::new(store, projector.checkpoint());
-        Self { projector, follower, gauges, shutdown, parked: 0, pace: Pace::new() }
+        let (retry_at, backoff) = (Instant::now(), FIRST_BACKOFF);
+        let (pending, parked, making, pace) = (None, 0, false, Pace::new());
+        Self { projector, follower, pending, retry_at, backoff, gauges, shutdown, parked, making, pace }
     }
 
     /// Serves reads from this making and follows the log until it is told to stop or hands over.
     pub async fn follow(mut self, mut asks: mpsc::Receiver<Ask>) {
         self.show_all();
-        let mut settle_at = None;
-        let mut backoff = FIRST_BACKOFF;
+        let shutdown = self.shutdown.clone();
+        let (mut settle_at, mut read_at) = (None, Instant::now());
         loop {
             let step = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => Step::Stop,
+                () = shutdown.cancelled() => Step::Stop,
                 ask = asks.recv() => Step::Asked(ask),
-                () = tokio::time::sleep_until(settle_at.unwrap_or_else(Instant::now)), if settle_at.is_some() => Step::Settle,
-                page = self.follower.next_page(PAGE) => Step::Read(page),
+                () = tokio::time::sleep_until(settle_at.unwrap_or(read_at)), if settle_at.is_some() => Step::Settle,
+                () = self.read(read_at) => Step::Read,
             };
             match step {
                 Step::Stop | Step::Asked(None) => return,
@@ -91,25 +99,14 @@ impl Runner {
                     let _ = reply.send((self, asks));
                     return;
                 }
-                Step::Read(Ok(page)) => {
-                    backoff = FIRST_BACKOFF;
+                Step::Read => {
                     let began = Instant::now();
-                    if self.apply(&page).await.is_err() {
-                        return;
-                    }
+                    self.apply();
                     settle_at = self.settle();
                     self.show();
-                    let pause = (began.elapsed() * REST_FACTOR).clamp(SHORTEST_REST, LONGEST_REST);
-                    let behind = self.follower.head().0.saturating_sub(page.next.0) >= BEHIND;
-                    if !behind && rest(&self.shutdown, pause).await.is_err() {
-                        return;
-                    }
-                }
-                Step::Read(Err(error)) => {
-                    tracing::warn!(%error, "a projection cannot read the log; it will try again");
-                    if back_off(&self.shutdown, &mut backoff).await.is_err() {
-                        return;
-                    }
+                    let rest = (began.elapsed() * REST_FACTOR).clamp(SHORTEST_REST, LONGEST_REST);
+                    let behind = self.follower.head().0.saturating_sub(self.follower.position().0) >= BEHIND;
+                    read_at = Instant::now() + if behind { Duration::ZERO } else { rest };
                 }
                 Step::Settle => {
                     settle_at = self.settle();
@@ -119,43 +116,66 @@ impl Runner {
         }
     }
 
-    /// Reads until this making holds every event up to the end of the log as it stands, and up to `at_least`.
-    pub async fn catch_up(&mut self, at_least: Position) -> Result<(), Stopped> {
-        let mut backoff = FIRST_BACKOFF;
-        while self.projector.checkpoint() < self.follower.head().max(at_least) {
-            let page = tokio::select! {
-                biased;
-                () = self.shutdown.cancelled() => return Err(Stopped),
-                page = self.follower.next_page(PAGE) => page,
-            };
-            match page {
-                Ok(page) => {
-                    backoff = FIRST_BACKOFF;
-                    self.apply(&page).await?;
-                    self.pace.add(page.events.len(), page.next);
-                    self.gauges.show_pace(Some(self.pace));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a rebuild cannot read the log; it will try again");
-                    back_off(&self.shutdown, &mut backoff).await?;
-                }
-            }
+    /// Reads until this making is near the end of the log, which may move all the while.
+    pub async fn come_near(&mut self) -> Result<(), Stopped> {
+        self.making = true;
+        while self.follower.head().0.saturating_sub(self.projector.checkpoint().0) > BEHIND {
+            self.read_on().await?;
         }
         Ok(())
     }
 
-    async fn apply(&mut self, page: &Page) -> Result<(), Stopped> {
-        let mut backoff = FIRST_BACKOFF;
-        while let Err(error) = self.projector.apply(&page.events, page.next) {
-            tracing::error!(%error, "a view cannot be written; it will try again");
-            back_off(&self.shutdown, &mut backoff).await?;
+    /// Reads until this making holds every event up to a position of the log.
+    pub async fn reach(&mut self, position: Position) -> Result<(), Stopped> {
+        while self.projector.checkpoint() < position {
+            self.read_on().await?;
         }
-        self.gauges.count(page.events.len());
-        if !self.gauges.caught_up() {
-            self.pace.add(page.events.len(), page.next);
+        self.making = false;
+        Ok(())
+    }
+
+    async fn read_on(&mut self) -> Result<(), Stopped> {
+        let shutdown = self.shutdown.clone();
+        shutdown.run_until_cancelled(self.read(Instant::now())).await.ok_or(Stopped)?;
+        self.apply();
+        Ok(())
+    }
+
+    /// Waits until there is something to apply and it is time to. Cancel-safe.
+    async fn read(&mut self, not_before: Instant) {
+        tokio::time::sleep_until(not_before.max(self.retry_at)).await;
+        while self.pending.is_none() {
+            match self.follower.next_page(PAGE).await {
+                Ok(page) => self.pending = Some(page),
+                Err(error) => {
+                    tracing::warn!(%error, "a projection cannot read the log; it will try again");
+                    self.back_off();
+                    tokio::time::sleep_until(self.retry_at).await;
+                }
+            }
+        }
+    }
+
+    /// Applies what was read. What fails is kept, and tried again after a while.
+    fn apply(&mut self) {
+        let Some(page) = &self.pending else { return };
+        if let Err(error) = self.projector.apply(&page.events, page.next) {
+            tracing::error!(%error, "a view cannot be written; it will try again");
+            self.back_off();
+            return;
+        }
+        let events = page.events.len();
+        (self.pending, self.backoff) = (None, FIRST_BACKOFF);
+        self.gauges.count(events);
+        if self.making || !self.gauges.caught_up() {
+            self.pace.add(events, self.projector.checkpoint());
             self.gauges.show_pace(Some(self.pace));
         }
-        Ok(())
+    }
+
+    fn back_off(&mut self) {
+        self.retry_at = Instant::now() + self.backoff;
+        self.backoff = (self.backoff * 2).min(LAST_BACKOFF);
     }
 
     fn settle(&mut self) -> Option<Instant> {
@@ -187,14 +207,4 @@ impl Runner {
             self.gauges.show_parked(parked);
         }
     }
-}
-
-async fn back_off(shutdown: &CancellationToken, backoff: &mut Duration) -> Result<(), Stopped> {
-    let wait = *backoff;
-    *backoff = (wait * 2).min(LAST_BACKOFF);
-    rest(shutdown, wait).await
-}
-
-async fn rest(shutdown: &CancellationToken, wait: Duration) -> Result<(), Stopped> {
-    shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.ok_or(Stopped)
 }

@@ -194,8 +194,13 @@ fn json<T: serde::de::DeserializeOwned>(text: &str, column: usize) -> Result<T> 
     serde_json::from_str(text).map_err(|error| unreadable(column, error))
 }
 
+/// The last instants of all time count more milliseconds than can be read back; nobody tells them apart.
 fn instant(millis: i64, column: usize) -> Result<Timestamp> {
-    Timestamp::from_millisecond(millis).map_err(|error| unreadable(column, error))
+    match Timestamp::from_millisecond(millis) {
+        Ok(instant) => Ok(instant),
+        Err(_) if millis > 0 => Ok(Timestamp::MAX),
+        Err(error) => Err(unreadable(column, error)),
+    }
 }
 
 fn currency_of(code: &str, column: usize) -> Result<Currency> {

@@ -142,6 +142,26 @@ async fn files_that_are_lost_or_torn_are_made_again_from_the_log() {
     }
 }
 
+#[tokio::test]
+async fn what_a_crash_in_a_rebuild_left_behind_is_swept_and_the_live_making_stays() {
+    let mut world = with_two_shows().await;
+    world.lock("sh_1", "01", "u_1", &["A1"], until()).await;
+    world.caught_up().await;
+    let before = world.views.fingerprint("seat-inventory").await.unwrap();
+    world.close_views().await;
+    let views = world.dir.path().join("views");
+    let half_made = [views.join("seat-inventory.7.sqlite"), views.join("seat-inventory.7.sqlite-wal")];
+    for path in &half_made {
+        fs::write(path, "half a file").unwrap();
+    }
+    fs::create_dir(views.join("browse.7")).unwrap();
+    world.reopen_views().await;
+    world.caught_up().await;
+    assert_eq!(world.views.fingerprint("seat-inventory").await.unwrap(), before);
+    assert_eq!((world.generation("seat-inventory"), world.generation("browse")), (1, 1));
+    assert!(!half_made.iter().any(|path| path.exists()) && !views.join("browse.7").exists());
+}
+
 /// A file where the index should have its directory cannot be written into, whoever runs this.
 #[tokio::test]
 async fn films_are_found_without_an_index() {

@@ -1,6 +1,5 @@
 //! What surrounds every request: its correlation id, its metrics, its line in the log.
 
-use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -41,7 +40,8 @@ pub async fn trace(request: Request, next: Next) -> Response {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
-    let method = method.as_str();
+    let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    let method = known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
     let status = response.status().as_u16();
     let elapsed = begun.elapsed();
     count(method, route, status, elapsed.as_secs_f64());
@@ -53,17 +53,14 @@ type Handles = DashMap<u64, (Counter, Histogram)>;
 static HANDLES: LazyLock<(RandomState, Handles)> = LazyLock::new(Default::default);
 
 /// Looking a metric up by its labels costs more than a cached read: the handles are kept by the labels' hash.
-fn count(method: &str, route: &str, status: u16, seconds: f64) {
+fn count(method: &'static str, route: &str, status: u16, seconds: f64) {
     let (hasher, handles) = &*HANDLES;
     let key = hasher.hash_one((method, route, status));
     let handle = handles.get(&key).unwrap_or_else(|| {
-        let known = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-        let method = known.into_iter().find(|known| *known == method).unwrap_or("other");
-        let route: Cow<'static, str> = Cow::Owned(route.to_owned());
         let labels =
-            [("method", Cow::Borrowed(method)), ("route", route), ("status", Cow::Owned(status.to_string()))];
+            [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
         let labels: Vec<metrics::Label> =
-            labels.into_iter().map(|(name, value)| metrics::Label::new(name, value.into_owned())).collect();
+            labels.into_iter().map(|(name, value)| metrics::Label::new(name, value)).collect();
         let pair = (
             counter!("marquee_http_requests_total", labels.clone()),
             histogram!("marquee_http_request_seconds", labels),

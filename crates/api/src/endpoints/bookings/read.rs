@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use marquee_commands::{BookingSnapshot, CommandError};
-use marquee_domain::ids::{BookingId, UserId};
+use marquee_domain::ids::UserId;
 use marquee_domain::payment::RefundStatus;
 use marquee_domain::show::{BookingState, BookingStatus, Rejection};
 use marquee_domain::time::Timestamp;
@@ -12,14 +12,13 @@ use marquee_projections::{BookingRow, View};
 
 use crate::app::App;
 use crate::auth::Customer;
-use crate::endpoints::bookings::{BookingBody, BookingShow, PricingBody, TicketBody, refund};
+use crate::endpoints::bookings::{
+    BookingBody, BookingShow, PricingBody, TicketBody, booking_id as booking_id_of, refund,
+};
 use crate::error::{ApiError, ErrorEnvelope};
 use crate::query::Segments;
 use crate::tickets::TicketClaims;
 use crate::wire::local;
-
-/// A ticket can be checked until this long after the show begins; its end is not known to the view.
-const TICKET_LIFE_SECONDS: i64 = 24 * 3600;
 
 /// A booking of the caller.
 #[utoipa::path(get, path = "/api/v1/bookings/{bookingId}", tag = "bookings", params(("bookingId" = String, Path)),
@@ -32,7 +31,7 @@ pub(crate) async fn read(
     headers: HeaderMap,
 ) -> Result<Json<BookingBody>, ApiError> {
     app.wait(View::Bookings, &headers).await?;
-    let id = BookingId::new(booking_id);
+    let id = booking_id_of(&booking_id)?;
     let now = app.clock.now();
     let row = app.views.bookings.get(&id).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "the bookings view is out; a booking is read from its stream");
@@ -90,7 +89,7 @@ fn of_snapshot(app: &App, snapshot: &BookingSnapshot, now: Timestamp) -> Result<
             booking_id: &booking.id,
             show_id: &show.show_id,
             seat_ids: &booking.seat_ids,
-            exp: show.start_time.as_second() + TICKET_LIFE_SECONDS,
+            exp: show.end_time.as_second(),
         };
         body.ticket = Some(TicketBody {
             ticket_id: ticket_id.to_string(),
@@ -113,6 +112,7 @@ fn refund_status(status: RefundStatus) -> &'static str {
 /// A booking as the view has it.
 pub(crate) fn of_row(app: &App, row: &BookingRow, now: Timestamp) -> Result<BookingBody, ApiError> {
     let status = row.status_at(now);
+    let ends = app.views.catalogue.show(&row.show_id).map_or(row.start_time, |card| card.show.end_time);
     let ticket = match (&row.ticket_id, status) {
         (Some(ticket_id), BookingStatus::Confirmed | BookingStatus::Completed) => {
             let claims = TicketClaims {
@@ -120,7 +120,7 @@ pub(crate) fn of_row(app: &App, row: &BookingRow, now: Timestamp) -> Result<Book
                 booking_id: &row.booking_id,
                 show_id: &row.show_id,
                 seat_ids: &row.seat_ids,
-                exp: row.start_time.as_second() + TICKET_LIFE_SECONDS,
+                exp: ends.as_second(),
             };
             Some(TicketBody {
                 ticket_id: ticket_id.to_string(),

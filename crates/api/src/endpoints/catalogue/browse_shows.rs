@@ -44,7 +44,6 @@ pub(crate) struct ShowTime {
     screen_name: String,
     start_time: String,
     format: String,
-    language: String,
     #[schema(value_type = f64)]
     price_from: Amount,
     availability: AvailabilityBody,
@@ -82,6 +81,7 @@ pub(crate) async fn shows(
     headers: HeaderMap,
 ) -> Result<axum::Json<ShowTimes>, ApiError> {
     app.wait(View::Browse, &headers).await?;
+    app.wait(View::SeatMaps, &headers).await?;
     let text = params.date.as_deref().ok_or_else(|| ApiError::invalid("date", "is required"))?;
     let now = app.clock.now();
     let query = ShowQuery {
@@ -92,7 +92,13 @@ pub(crate) async fn shows(
         format: params.format,
         now,
     };
-    let found = app.views.browse.shows(&query)?;
+    let found = match app.views.browse.shows(&query) {
+        Err(_not_known_yet) => {
+            app.catch_up(View::Browse).await?;
+            app.views.browse.shows(&query)?
+        }
+        found => found?,
+    };
     let details = app.views.catalogue.movie(&query.movie).ok_or_else(|| ApiError::not_found("movie"))?;
     let show = |card: &ShowCard| {
         let seats = app.views.seat_maps.availability(&card.show.show_id, now);
@@ -108,7 +114,6 @@ pub(crate) async fn shows(
             screen_name: card.show.screen_name.to_string(),
             start_time: local(card.show.start_time, &card.show.timezone),
             format: card.show.format.to_string(),
-            language: card.show.language.to_string(),
             price_from: Amount(card.price_from.clone()),
             availability,
         }

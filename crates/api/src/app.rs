@@ -11,6 +11,7 @@ use marquee_event_store::{EventStore, Position};
 use marquee_projections::{View, Views};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::Verifier;
 use crate::error::ApiError;
@@ -73,6 +74,8 @@ pub struct Inner {
     pub(crate) limiter: Option<Limiter>,
     pub(crate) tickets: TicketSigner,
     pub(crate) streams: Arc<Semaphore>,
+    /// The server is closing.
+    pub(crate) closing: CancellationToken,
 }
 
 impl std::ops::Deref for App {
@@ -96,8 +99,19 @@ impl App {
         let limiter = config.rate_limit.and_then(Limiter::new);
         let tickets = TicketSigner::new(&config.ticket_key)?;
         let streams = Arc::new(Semaphore::new(MOST_STREAMS));
-        let inner =
-            Inner { config, commands, views, store, clock, metrics, verifier, limiter, tickets, streams };
+        let inner = Inner {
+            config,
+            commands,
+            views,
+            store,
+            clock,
+            metrics,
+            verifier,
+            limiter,
+            tickets,
+            streams,
+            closing: CancellationToken::new(),
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -105,6 +119,13 @@ impl App {
     pub fn router(&self) -> Router {
         let router = endpoints::router().layer(axum::middleware::from_fn(trace::trace));
         router.with_state(self.clone())
+    }
+
+    /// Waits until a view has all that the log had when this was called: what seems not to exist may only be new.
+    pub(crate) async fn catch_up(&self, view: View) -> Result<(), ApiError> {
+        let head = *self.store.head().borrow();
+        let waited = self.views.wait_for(view, head, MIN_POSITION_PATIENCE).await;
+        waited.map_err(|behind| ApiError::unavailable(&behind.to_string()))
     }
 
     /// Waits until a view has what the caller has seen already (`X-Min-Log-Position`).

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Customer;
-use crate::endpoints::bookings::{RefundBody, refund};
+use crate::endpoints::bookings::{RefundBody, booking_id as booking_id_of, refund};
 use crate::error::{ApiError, ErrorEnvelope};
 use crate::query::Segments;
 use crate::{idempotency, wire};
@@ -40,7 +40,7 @@ pub(crate) async fn cancel(
 ) -> Result<Response, ApiError> {
     // Cancelling twice is cancelling once, so that a key, if one is sent, only has to be sound.
     idempotency::key(&headers)?;
-    let cancel = CancelBooking { booking_id: BookingId::new(booking_id), user_id: customer.user };
+    let cancel = CancelBooking { booking_id: booking_id_of(&booking_id)?, user_id: customer.user };
     let answer = app.commands.cancel_booking(&customer.ctx, cancel).await?;
     Ok(wire::answered(StatusCode::OK, answer, |cancelled| CancelledBody {
         booking_id: cancelled.booking.id.clone(),

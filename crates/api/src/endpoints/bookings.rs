@@ -12,6 +12,7 @@ use marquee_domain::show::{Booking, ShowDetails};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::error::ApiError;
 use crate::wire::{Amount, local};
 
 /// The show of a booking.
@@ -135,4 +136,9 @@ impl BookingBody {
 
 pub(crate) fn refund(status: &'static str, amount: &Money) -> RefundBody {
     RefundBody { status, amount: Amount(amount.clone()) }
+}
+
+/// A booking id of a path: what is not one is no booking.
+pub(crate) fn booking_id(text: &str) -> Result<BookingId, ApiError> {
+    BookingId::parse_composed(text).ok_or_else(|| ApiError::not_found("booking"))
 }

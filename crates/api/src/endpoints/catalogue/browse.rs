@@ -109,7 +109,13 @@ pub(crate) async fn movies(
         limit,
         cursor: params.cursor,
     };
-    let page = app.views.browse.movies(&query)?;
+    let page = match app.views.browse.movies(&query) {
+        Err(_not_known_yet) => {
+            app.catch_up(View::Browse).await?;
+            app.views.browse.movies(&query)?
+        }
+        page => page?,
+    };
     let movies = page.movies.iter().map(|movie| BrowseMovie::new(movie, language.as_deref())).collect();
     Ok(axum::Json(MoviesBody { movies, next_cursor: page.next_cursor }))
 }

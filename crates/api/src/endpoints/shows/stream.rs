@@ -74,6 +74,8 @@ impl Reader {
         let left = left.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default() + 1));
         tokio::select! {
             changed = self.changes.changed() => changed.ok()?,
+            // An open stream must not hold up a server that closes: its reader comes back elsewhere.
+            () = self.app.closing.cancelled() => return None,
             () = tokio::time::sleep(left.unwrap_or(Duration::MAX)), if left.is_some() => {}
         }
         tokio::time::sleep(GATHER).await;
@@ -104,7 +106,8 @@ impl Reader {
     }
 }
 
-/// The whole seat map once, then what changes.
+/// The whole seat map once, then what changes. A reader that comes back (`Last-Event-ID`) gets the whole map again: a lock
+/// that ran out meanwhile left no event to resume from.
 #[utoipa::path(get, path = "/api/v1/shows/{showId}/seats/stream", tag = "browse", params(("showId" = String, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "events named `seats`"),
         (status = 404, body = ErrorEnvelope)))]
@@ -116,13 +119,16 @@ pub(crate) async fn stream(
 ) -> Result<Response, ApiError> {
     app.wait(View::SeatMaps, &headers).await?;
     let show = ShowId::new(show_id);
+    if !app.views.seat_maps.exists(&show) {
+        app.catch_up(View::SeatMaps).await?;
+    }
     let mut changes = app.views.seat_maps.subscribe(&show).ok_or_else(|| ApiError::not_found("show"))?;
     changes.mark_unchanged();
     let permit = app.streams.clone().try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::unavailable("too many open seat streams"))?;
     let timezone =
         app.views.catalogue.show(&show).map(|card| card.show.timezone.to_string()).unwrap_or_default();
-    let mut reader = Reader {
+    let reader = Reader {
         app: app.clone(),
         show,
         timezone,
@@ -132,16 +138,6 @@ pub(crate) async fn stream(
         begun: false,
         _permit: permit,
     };
-    // A reader that comes back having missed nothing is spared the whole map.
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).map(Position);
-    let now = reader.app.views.seat_maps.seats(&reader.show, app.clock.now());
-    if let (Some(last), Some(now)) = (last, now)
-        && last == now.position
-    {
-        reader.next_expiry = now.next_expiry;
-        reader.seen = now.seats.into_iter().collect();
-        reader.begun = true;
-    }
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))

@@ -14,25 +14,41 @@ use crate::error::ApiError;
 
 /// Largest body, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
+const MOST_DRAINED: usize = 2 * 1024 * 1024;
+const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 /// A body that takes longer is given up on.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Reads a body of at most [`MOST_BYTES`].
-pub(crate) async fn read(body: Body) -> Result<Bytes, ApiError> {
-    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect()).await;
+pub(crate) async fn read(mut body: Body) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(PATIENCE, Limited::new(&mut body, MOST_BYTES).collect()).await;
     let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "VALIDATION_ERROR", "The body took too long.");
-    let body = read.map_err(late)?.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            ApiError::new(
+    match read.map_err(late)? {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            drain(body).await;
+            Err(ApiError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PAYLOAD_TOO_LARGE",
                 "The body is larger than 64 KiB.",
-            )
-        } else {
-            ApiError::invalid("body", "cannot be read")
+            ))
         }
-    })?;
-    Ok(body.to_bytes())
+        Err(_) => Err(ApiError::invalid("body", "cannot be read")),
+    }
+}
+
+/// Hears a sender out, within reason: hung up on in mid-sentence, it would see a reset instead of the refusal.
+async fn drain(mut body: Body) {
+    let rest = async {
+        let mut left = MOST_DRAINED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return };
+            left = rest;
+        }
+    };
+    // Whoever sends on for longer is hung up on.
+    _ = tokio::time::timeout(DRAIN_PATIENCE, rest).await;
 }
 
 /// A JSON body.

@@ -15,6 +15,9 @@ use utoipa::ToSchema;
 
 use crate::trace;
 
+/// Locks end by being paid for, cancelled or forgotten: none of that is a matter of one second.
+const LOCKS_RETRY_SECONDS: u64 = 30;
+
 /// What the client is told: a code to act on, a sentence to read, and where it helps, particulars.
 #[derive(Debug)]
 pub struct ApiError {
@@ -56,6 +59,14 @@ impl ApiError {
 
     fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { header: Some((name, value)), ..self }
+    }
+
+    /// Adds one particular.
+    pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        if let Value::Object(details) = &mut self.details {
+            details.insert(name.to_owned(), value.into());
+        }
+        self
     }
 
     /// A part of the request does not hold.
@@ -187,7 +198,7 @@ impl From<Rejection> for ApiError {
             Rejection::StartsInThePast => validation(message).with_details(json!({ "field": "startTime" })),
             Rejection::Unpriced => validation(message).with_details(json!({ "field": "prices" })),
             Rejection::ShowCancelled | Rejection::ShowStarted | Rejection::ShowOver => validation(message),
-            Rejection::TooManyLocks => Self::rate_limited(&message, 1),
+            Rejection::TooManyLocks => Self::rate_limited(&message, LOCKS_RETRY_SECONDS),
             Rejection::NotYours => Self::forbidden(&message),
             Rejection::BookingExpired => Self::new(StatusCode::GONE, "BOOKING_EXPIRED", message),
             Rejection::NotPayable(status) => {

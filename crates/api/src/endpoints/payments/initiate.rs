@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Customer;
 use crate::body::Json;
+use crate::endpoints::bookings::booking_id as booking_id_of;
 use crate::error::{ApiError, ErrorEnvelope};
 use crate::query::Segments;
 use crate::wire::Amount;
@@ -71,7 +72,7 @@ pub(crate) async fn initiate(
     };
     return_url::check(&body.return_url, &app.config.return_origins)?;
     let initiate = InitiatePayment {
-        booking_id: BookingId::new(booking_id),
+        booking_id: booking_id_of(&booking_id)?,
         provider: body.provider.into(),
         return_url: body.return_url.into(),
         request,

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use marquee_commands::CreateBooking;
+use marquee_commands::{CommandError, CreateBooking};
 use marquee_domain::ids::{SeatId, ShowId};
-use marquee_domain::show::{BookingStatus, ClientInfo};
+use marquee_domain::show::{BookingStatus, ClientInfo, Rejection};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use utoipa::ToSchema;
@@ -66,6 +66,7 @@ pub(crate) async fn create(
         Ok(ClientInfo { platform: text("client.platform", &client.platform)?, app_version })
     };
     let seats = body.seat_ids.iter().map(|seat| id("seatIds", seat, SeatId::parse));
+    let show = body.show_id.clone();
     let create = CreateBooking {
         user_id: customer.user,
         show_id: ShowId::parse(&body.show_id).map_err(|_| ApiError::not_found("show"))?,
@@ -75,7 +76,11 @@ pub(crate) async fn create(
         idempotency_key,
         fingerprint,
     };
-    let answer = app.commands.create_booking(&customer.ctx, create).await?;
+    let answer = app.commands.create_booking(&customer.ctx, create).await.map_err(|error| {
+        let taken = matches!(error, CommandError::Show(Rejection::SeatsUnavailable(_)));
+        let error = ApiError::from(error);
+        if taken { error.with_detail("showId", show) } else { error }
+    })?;
     // A replay has the first answer's body, whatever came of the booking since.
     let status = BookingStatus::PaymentPending.as_str();
     Ok(wire::answered(StatusCode::CREATED, answer, |made| {

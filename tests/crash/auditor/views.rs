@@ -1,0 +1,88 @@
+//! I7: what the server shows is what its log says, once the log is still.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Findings, Violation, booking, name, text};
+
+/// What the log says of one show's seats and of every booking's status.
+#[derive(Default)]
+struct Fold<'a> {
+    sold: BTreeMap<(&'a str, &'a str), &'a str>,
+    bookings: BTreeMap<&'a str, (&'a str, &'a Value, &'static str)>,
+}
+
+fn fold(events: &[Value]) -> Fold<'_> {
+    let mut fold = Fold::default();
+    for event in events {
+        let status = match name(event) {
+            "booking.seats-locked" => {
+                let data = &event["data"];
+                fold.bookings
+                    .insert(booking(event), (text(&data["userId"]), &data["seatIds"], "SEATS_LOCKED"));
+                continue;
+            }
+            "booking.payment-pending" => "PAYMENT_PENDING",
+            "booking.confirmed" => "CONFIRMED",
+            "booking.completed" => "COMPLETED",
+            "booking.failed" => "FAILED",
+            "booking.expired" => "EXPIRED",
+            "booking.cancelled" => "CANCELLED",
+            _ => continue,
+        };
+        let show = text(&event["stream"]).strip_prefix("show-").unwrap_or_default();
+        let Some(known) = fold.bookings.get_mut(booking(event)) else { continue };
+        known.2 = status;
+        for seat in known.1.as_array().into_iter().flatten().map(text) {
+            match status {
+                "CONFIRMED" | "COMPLETED" => _ = fold.sold.insert((show, seat), booking(event)),
+                "CANCELLED" if fold.sold.get(&(show, seat)) == Some(&booking(event)) => {
+                    _ = fold.sold.remove(&(show, seat))
+                }
+                _ => {}
+            }
+        }
+    }
+    fold
+}
+
+/// Compares a seat map of a show with the log: every seat of a paid booking is SOLD, every other AVAILABLE.
+pub fn seats_agree(events: &[Value], map: &Value) -> Vec<Violation> {
+    let mut found = Findings::default();
+    let fold = fold(events);
+    let show = text(&map["showId"]);
+    let rows = map["seatMap"]["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for seat in rows.iter().flat_map(|row| row["seats"].as_array().into_iter().flatten()) {
+        let id = text(&seat["seatId"]);
+        let expected = if fold.sold.contains_key(&(show, id)) { "SOLD" } else { "AVAILABLE" };
+        found.check(seat["status"] == expected, "I7", || {
+            format!("{show} {id} is {expected} in the log: {seat}")
+        });
+    }
+    found.check(!rows.is_empty(), "I7", || format!("{show} has no seats"));
+    found.0
+}
+
+/// Compares a user's list of bookings with the log.
+pub fn bookings_agree(events: &[Value], user: &str, listed: &[Value]) -> Vec<Violation> {
+    let mut found = Findings::default();
+    let mut shown: BTreeMap<&str, &str> = BTreeMap::new();
+    for entry in listed {
+        let again = shown.insert(text(&entry["bookingId"]), text(&entry["status"]));
+        found.check(again.is_none(), "I7", || format!("{user} is shown {} twice", entry["bookingId"]));
+    }
+    let fold = fold(events);
+    let mine = fold.bookings.iter().filter(|(_, (owner, ..))| *owner == user);
+    let expected: BTreeMap<&str, &str> = mine.map(|(id, (.., status))| (*id, *status)).collect();
+    for (id, status) in &expected {
+        let seen = shown.get(id);
+        found.check(seen == Some(status), "I7", || {
+            format!("{user}: {id} is {status} in the log, {seen:?} in the list")
+        });
+    }
+    found.check(shown.len() == expected.len(), "I7", || {
+        format!("{user} is shown {} of {}", shown.len(), expected.len())
+    });
+    found.0
+}
