@@ -1,6 +1,7 @@
 //! Kill, restart, ask again; and judge at the end.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -171,4 +172,53 @@ async fn a_server_killed_under_load_loses_nothing_acknowledged_and_sells_no_seat
     );
     let work_was_done = acknowledged > 0 && unknown > 0 && confirmed > 0;
     assert!(work_was_done, "a run in which nothing was in doubt shows nothing");
+}
+
+/// Copies the log and all that lies beside it.
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_forgets_what_it_acknowledged_is_caught() {
+    let options = Options { seat_lock_ttl: "3s", ..Options::default() };
+    let world = World::with(&options).await;
+    let halls = Arc::new(halls(&world).await);
+    let World { mut server, .. } = world;
+    let mut bookers: Vec<_> = (0..8).map(|number| Booker::new(number, 1)).collect();
+    let (mut events, mut past) = (vec![], None);
+    for _ in 0..2 {
+        let working = round(bookers, &server, &halls);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let home = server.kill().await;
+        bookers = working.join_all().await;
+        if past.is_none() {
+            let copy = tempfile::tempdir().unwrap();
+            copy_dir(&home.data_dir(), copy.path());
+            past = Some(copy);
+        }
+        server = Server::with(home, &options).await;
+        read_on(&server.http, &mut events).await;
+    }
+    // A disk that lied about what it had written: the second round never was.
+    let home = server.kill().await;
+    std::fs::remove_dir_all(home.data_dir()).unwrap();
+    copy_dir(past.unwrap().path(), &home.data_dir());
+    server = Server::with(home, &options).await;
+    let whole = export(&server.http, None).await;
+    let journal: Vec<Record> = bookers.into_iter().flat_map(|booker| booker.journal).collect();
+    assert!(!prefix_kept(&events, &whole).is_empty(), "the shortened past is seen");
+    let found = audit(&journal, &whole, now());
+    assert!(
+        found.iter().any(|violation| violation.invariant == "I2"),
+        "what was acknowledged is missed: {found:?}"
+    );
 }

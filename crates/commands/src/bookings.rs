@@ -149,9 +149,12 @@ impl Commands {
     /// A booking as its streams have it, whatever any view knows.
     pub async fn booking(&self, id: &BookingId) -> Result<BookingSnapshot, CommandError> {
         let show_id = id.show().ok_or(CommandError::NotFound("booking"))?;
-        let seen = self.inner.writers.read(&show_id).await?;
-        let screening = seen.show.screening().map_err(|_| CommandError::NotFound("booking"))?;
-        let booking = screening.booking(id)?;
+        let wanted = id.clone();
+        let look = move |seen: writer::Seen<'_>| {
+            let screening = seen.show.screening()?;
+            Ok((Arc::clone(screening.booking(&wanted)?), Arc::clone(&screening.details), seen.position))
+        };
+        let (booking, show, position) = known_booking(self.inner.writers.read(&show_id, look).await?)?;
         let refund = match booking.state {
             BookingState::SeatsLocked | BookingState::PaymentPending => None,
             BookingState::Confirmed { .. }
@@ -160,12 +163,7 @@ impl Commands {
             | BookingState::Expired
             | BookingState::Cancelled { .. } => RefundView::of(&self.payment(id).await?),
         };
-        Ok(BookingSnapshot {
-            booking: Arc::clone(booking),
-            show: Arc::clone(&screening.details),
-            refund,
-            position: seen.position,
-        })
+        Ok(BookingSnapshot { booking, show, refund, position })
     }
 }
 

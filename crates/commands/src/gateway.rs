@@ -64,6 +64,12 @@ pub trait PaymentGateway: Send + Sync + 'static {
     /// Its name in bodies; in paths it is lower case.
     fn provider(&self) -> &'static str;
 
+    /// What the gateway will answer to a payment, where that follows from the payment alone: then nothing is left open
+    /// between writing down that it begins and what the gateway calls it, and one append holds both.
+    fn intent_beforehand(&self, _payment: &PaymentInitiated) -> Option<Intent> {
+        None
+    }
+
     /// Makes the gateway know of a payment. The booking id is the key: asked twice, it answers the same.
     fn create_intent<'a>(
         &'a self,

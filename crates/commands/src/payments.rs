@@ -7,12 +7,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId};
+use marquee_domain::money::Money;
 use marquee_domain::payment::{
     IntentCreated, Notice, Outcome, Payment, PaymentCommand, PaymentInitiated, PaymentRejection,
     PaymentState, PaymentUnmatched, RefundCause,
 };
 use marquee_domain::request::{KeyReused, Request};
-use marquee_domain::show::{BookingStatus, Rejection, ShowCommand};
+use marquee_domain::show::{BookingState, BookingStatus, Rejection, ShowCommand};
 use marquee_event_store::{Metadata, StreamName};
 use smol_str::SmolStr;
 
@@ -21,7 +22,9 @@ use crate::bookings::known_booking;
 use crate::context::{Answer, Context};
 use crate::error::CommandError;
 use crate::execute::{Executed, Loaded, execute};
-use crate::gateway::{GatewayError, Verified, WebhookError};
+use crate::gateway::{GatewayError, Intent, Verified, WebhookError};
+use crate::writer::Decided;
+use crate::writer::Seen;
 
 /// A customer sets out to pay.
 #[derive(Debug, Clone)]
@@ -102,14 +105,21 @@ impl Commands {
             return_url,
             request,
         };
-        let begun =
-            self.execute_payment(&ctx.metadata(), &booking_id, &PaymentCommand::Initiate(initiated)).await?;
+        let command = match gateway.intent_beforehand(&initiated) {
+            Some(intent) => {
+                let intent = intent_created(&initiated, intent);
+                PaymentCommand::InitiateKnown(initiated, intent)
+            }
+            None => PaymentCommand::Initiate(initiated),
+        };
+        let begun = self.execute_payment(&ctx.metadata(), &booking_id, &command).await?;
         let replayed = begun.appended.is_none();
         let Some(initiated) = begun.loaded.state.initiated.clone() else {
             return Err(CommandError::NotFound("payment"));
         };
-        if let (true, Some(intent)) = (replayed, begun.loaded.state.intent.clone()) {
-            let position = self.intent_position(&booking_id).await?;
+        if let Some(intent) = begun.loaded.state.intent.clone() {
+            let position =
+                if replayed { self.intent_position(&booking_id).await? } else { begun.loaded.position };
             return Ok(Answer { value: PaymentAnswer { initiated, intent }, position, replayed });
         }
         let made = gateway.create_intent(&initiated).await.map_err(|error| match error {
@@ -118,11 +128,7 @@ impl Commands {
             }
             GatewayError::Unavailable(reason) => CommandError::Unavailable(reason),
         })?;
-        let intent = IntentCreated {
-            payment_id: initiated.payment_id.clone(),
-            payment_intent_id: made.payment_intent_id,
-            redirect_url: made.redirect_url,
-        };
+        let intent = intent_created(&initiated, made);
         let known = self
             .execute_payment(
                 &ctx.caused_by(begun.appended),
@@ -137,15 +143,16 @@ impl Commands {
     /// Whether a booking may be paid for now; or the answer that the same request had before.
     async fn payable(&self, booking_id: &BookingId, request: &Request) -> Result<Payable, CommandError> {
         let show_id = booking_id.show().ok_or(CommandError::NotFound("booking"))?;
-        let seen = self.inner.writers.read(&show_id).await?;
-        let screening = known_booking(seen.show.screening().map_err(CommandError::from))?;
-        let payable = screening.payable(seen.now, booking_id, &request.user_id).map_err(CommandError::from);
+        let (wanted, user) = (booking_id.clone(), request.user_id.clone());
+        let look = move |seen: Seen<'_>| -> Result<Money, Rejection> {
+            let booking = seen.show.screening()?.payable(seen.now, &wanted, &user)?;
+            let pricing =
+                booking.pricing.as_ref().ok_or(Rejection::NotPayable(BookingStatus::SeatsLocked))?;
+            Ok(pricing.amount())
+        };
+        let payable = self.inner.writers.read(&show_id, look).await?.map_err(CommandError::from);
         match known_booking(payable) {
-            Ok(booking) => {
-                let pricing =
-                    booking.pricing.as_ref().ok_or(Rejection::NotPayable(BookingStatus::SeatsLocked))?;
-                Ok(Payable::Now(pricing.amount()))
-            }
+            Ok(amount) => Ok(Payable::Now(amount)),
             Err(CommandError::Show(Rejection::NotPayable(status))) => {
                 let payment = self.payment(booking_id).await?;
                 match (payment.initiated, payment.intent) {
@@ -252,7 +259,15 @@ impl Commands {
             Some(PaymentState::Pending) | None => return Ok(()),
         };
         let captured = payment.state == Some(PaymentState::Captured);
-        match self.inner.writers.decide(&show_id, command, Arc::clone(metadata)).await {
+        let decided = self.inner.writers.decide(&show_id, command, Arc::clone(metadata)).await;
+        // A confirm at or after the deadline wrote down that the booking expired.
+        let came_late = |decided: &Decided| {
+            captured && decided.booking.as_ref().is_some_and(|booking| booking.state == BookingState::Expired)
+        };
+        match decided {
+            Ok(decided) if came_late(&decided) => {
+                self.refund_late(metadata, id, payment, &Rejection::BookingExpired).await
+            }
             Ok(decided) => {
                 if captured && !decided.replayed {
                     metrics::counter!("marquee_bookings_confirmed_total").increment(1);
@@ -260,20 +275,31 @@ impl Commands {
                 Ok(())
             }
             Err(CommandError::Show(rejection)) if captured => {
-                if payment.refund().is_none() {
-                    tracing::error!(booking_id = %id, %rejection, "alert: money came that its booking cannot take; it is paid back");
-                    metrics::counter!("marquee_late_payments_total").increment(1);
-                }
-                let cause = match rejection {
-                    Rejection::NotPayable(BookingStatus::Cancelled) => RefundCause::BookingCancelled,
-                    _ => RefundCause::LatePayment,
-                };
-                self.request_refund(metadata, id, cause).await.map(|_| ())
+                self.refund_late(metadata, id, payment, &rejection).await
             }
             // A booking that is over needs no failing.
             Err(CommandError::Show(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Money came that its booking cannot take: it is owed back.
+    async fn refund_late(
+        &self,
+        metadata: &Arc<Metadata>,
+        id: &BookingId,
+        payment: &Payment,
+        rejection: &Rejection,
+    ) -> Result<(), CommandError> {
+        if payment.refund().is_none() {
+            tracing::error!(booking_id = %id, %rejection, "alert: money came that its booking cannot take; it is paid back");
+            metrics::counter!("marquee_late_payments_total").increment(1);
+        }
+        let cause = match rejection {
+            Rejection::NotPayable(BookingStatus::Cancelled) => RefundCause::BookingCancelled,
+            _ => RefundCause::LatePayment,
+        };
+        self.request_refund(metadata, id, cause).await.map(|_| ())
     }
 
     /// Grants the refund of what was captured for a booking; nothing to do where nothing was.
@@ -348,7 +374,9 @@ impl Commands {
         let hint = match (kept.get(id), command) {
             (Some(known), _) => Some(known.clone()),
             // Nearly every payment begins a stream: the append itself finds out if this one does not.
-            (None, PaymentCommand::Initiate(_)) => Some(Loaded::default()),
+            (None, PaymentCommand::Initiate(_) | PaymentCommand::InitiateKnown(..)) => {
+                Some(Loaded::default())
+            }
             (None, _) => None,
         };
         let stream = StreamName::payment(id);
@@ -375,8 +403,13 @@ impl Commands {
 }
 
 enum Payable {
-    Now(marquee_domain::money::Money),
+    Now(Money),
     Answered(Answer<PaymentAnswer>),
+}
+
+fn intent_created(initiated: &PaymentInitiated, intent: Intent) -> IntentCreated {
+    let Intent { payment_intent_id, redirect_url } = intent;
+    IntentCreated { payment_id: initiated.payment_id.clone(), payment_intent_id, redirect_url }
 }
 
 fn amount_differs(executed: &Executed<Payment>, notice: &Notice) -> bool {

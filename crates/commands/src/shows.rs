@@ -110,8 +110,7 @@ impl Commands {
         show_id: &ShowId,
         patch: ShowPatch,
     ) -> Result<Answer<Arc<ShowDetails>>, CommandError> {
-        let seen = self.own_show(partner, show_id).await?;
-        let before = Arc::clone(&seen.show.screening()?.details);
+        let (before, now) = self.own_show(partner, show_id).await?;
         let ShowPatch { start_time, language, format, prices, request } = patch;
         let length = before.end_time.as_millisecond() - before.start_time.as_millisecond();
         let end_time = start_time.map(|start| time::after(start, u64::try_from(length).unwrap_or_default()));
@@ -120,7 +119,7 @@ impl Commands {
         let mut after = (*before).clone();
         after.change(&changed);
         let (old, new) = (slot(&before), slot(&after));
-        let moves = old != new && start_time.is_some_and(|start| start > seen.now);
+        let moves = old != new && start_time.is_some_and(|start| start > now);
         if moves {
             self.reserve(ctx, &new).await?;
         }
@@ -154,12 +153,19 @@ impl Commands {
         Ok(show_answer(decided))
     }
 
-    async fn own_show(&self, partner: &PartnerId, show_id: &ShowId) -> Result<Seen, CommandError> {
-        let seen = self.inner.writers.read(show_id).await?;
-        if seen.show.screening()?.details.partner_id != *partner {
+    /// A show's facts, for the partner that owns it, and the instant at which they were read.
+    async fn own_show(
+        &self,
+        partner: &PartnerId,
+        show_id: &ShowId,
+    ) -> Result<(Arc<ShowDetails>, Timestamp), CommandError> {
+        let look = |seen: Seen<'_>| Ok((Arc::clone(&seen.show.screening()?.details), seen.now));
+        let (details, now) =
+            self.inner.writers.read(show_id, look).await?.map_err(|error: Rejection| error)?;
+        if details.partner_id != *partner {
             return Err(CommandError::NotYours);
         }
-        Ok(seen)
+        Ok((details, now))
     }
 
     /// The answer to a request that has scheduled this show already: none of what it names is looked up again.
@@ -258,9 +264,9 @@ impl Commands {
 
     /// Whether the show that holds a slot runs in it.
     async fn runs_in(&self, held: &SlotReserved) -> Result<bool, CommandError> {
-        let seen = self.inner.writers.read(&held.show_id).await?;
-        let runs = |screening: &Screening| !screening.cancelled && slot(&screening.details) == *held;
-        Ok(seen.show.screening().is_ok_and(runs))
+        let wanted = held.clone();
+        let runs = move |screening: &Screening| !screening.cancelled && slot(&screening.details) == wanted;
+        self.inner.writers.read(&held.show_id, move |seen| seen.show.screening().is_ok_and(runs)).await
     }
 
     async fn release(&self, ctx: &Context, slot: &SlotReserved) -> Result<(), CommandError> {

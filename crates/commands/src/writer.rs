@@ -17,6 +17,7 @@ use marquee_event_store::{
 };
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::error::CommandError;
 use crate::execute::{Loaded, catch_up, new_event};
@@ -24,6 +25,8 @@ use crate::execute::{Loaded, catch_up, new_event};
 /// Most commands that are decided together: bounds the size of an append.
 const MOST_IN_BATCH: usize = 256;
 const MAILBOX: usize = 1_024;
+/// A writer that was closed while a command was on its way looks again after this long.
+const IDLE_RECHECK: Duration = Duration::from_millis(100);
 
 /// A command's outcome, durable.
 #[derive(Debug, Clone)]
@@ -38,11 +41,13 @@ pub(crate) struct Decided {
 }
 
 /// A show as its writer knows it, and the instant at which it was asked.
-pub(crate) struct Seen {
-    pub show: Show,
+pub(crate) struct Seen<'a> {
+    pub show: &'a Show,
     pub now: Timestamp,
     pub position: Position,
 }
+
+type Look = Box<dyn FnOnce(Result<Seen<'_>, CommandError>) + Send>;
 
 enum Mail {
     Command {
@@ -50,9 +55,7 @@ enum Mail {
         metadata: Arc<Metadata>,
         reply: oneshot::Sender<Result<Decided, CommandError>>,
     },
-    Read {
-        reply: oneshot::Sender<Result<Seen, CommandError>>,
-    },
+    Read(Look),
 }
 
 /// The writers of this node.
@@ -96,10 +99,15 @@ impl ShowWriters {
         answer.await.map_err(|_| gone())?
     }
 
-    /// The show as the log has it.
-    pub(crate) async fn read(&self, show: &ShowId) -> Result<Seen, CommandError> {
+    /// Looks at the show as the log has it.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        show: &ShowId,
+        look: impl FnOnce(Seen<'_>) -> T + Send + 'static,
+    ) -> Result<T, CommandError> {
         let (reply, answer) = oneshot::channel();
-        self.send(show, Mail::Read { reply }).await?;
+        let look = Box::new(move |seen: Result<Seen<'_>, CommandError>| _ = reply.send(seen.map(look)));
+        self.send(show, Mail::Read(look)).await?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -153,30 +161,41 @@ struct Answers {
     last: Position,
 }
 
-impl Durable {
-    fn note(&mut self, event: &ShowEvent, position: Position) {
-        note(&mut self.answers, event, position);
+/// What an event answers for a booking.
+enum Noted {
+    Created(BookingId),
+    Moved(BookingId),
+}
+
+impl Noted {
+    fn of(event: &Event) -> Option<Self> {
+        let Event::Show(event) = event else { return None };
+        match event {
+            ShowEvent::PaymentPending(event) => Some(Self::Created(event.booking_id.clone())),
+            ShowEvent::Confirmed(event) => Some(Self::Moved(event.booking_id.clone())),
+            ShowEvent::Failed(event) => Some(Self::Moved(event.booking_id.clone())),
+            ShowEvent::Expired(event) => Some(Self::Moved(event.booking_id.clone())),
+            ShowEvent::BookingCancelled(event) => Some(Self::Moved(event.booking_id.clone())),
+            ShowEvent::Completed(event) => Some(Self::Moved(event.booking_id.clone())),
+            ShowEvent::Scheduled(_)
+            | ShowEvent::Changed(_)
+            | ShowEvent::Cancelled(_)
+            | ShowEvent::SeatsLocked(_) => None,
+        }
     }
 }
 
-fn note(answers: &mut HashMap<BookingId, Answers>, event: &ShowEvent, position: Position) {
-    let booking = match event {
-        ShowEvent::PaymentPending(event) => {
-            answers.insert(event.booking_id.clone(), Answers { created: position, last: position });
-            return;
+fn note(answers: &mut HashMap<BookingId, Answers>, noted: Option<Noted>, position: Position) {
+    match noted {
+        Some(Noted::Created(booking)) => {
+            _ = answers.insert(booking, Answers { created: position, last: position })
         }
-        ShowEvent::Confirmed(event) => &event.booking_id,
-        ShowEvent::Failed(event) => &event.booking_id,
-        ShowEvent::Expired(event) => &event.booking_id,
-        ShowEvent::BookingCancelled(event) => &event.booking_id,
-        ShowEvent::Completed(event) => &event.booking_id,
-        ShowEvent::Scheduled(_)
-        | ShowEvent::Changed(_)
-        | ShowEvent::Cancelled(_)
-        | ShowEvent::SeatsLocked(_) => return,
-    };
-    if let Some(known) = answers.get_mut(booking) {
-        known.last = position;
+        Some(Noted::Moved(booking)) => {
+            if let Some(known) = answers.get_mut(&booking) {
+                known.last = position;
+            }
+        }
+        None => {}
     }
 }
 
@@ -213,20 +232,31 @@ impl Writer {
     async fn run(mut self, mut mails: mpsc::Receiver<Mail>) {
         self.shared.metrics.live.increment(1.0);
         let mut batch = Vec::new();
+        let mut active = Instant::now();
+        let idle = tokio::time::sleep(self.shared.idle);
+        tokio::pin!(idle);
         loop {
-            let received =
-                tokio::time::timeout(self.shared.idle, mails.recv_many(&mut batch, MOST_IN_BATCH)).await;
-            match received {
-                Ok(0) => break,
-                Ok(_) => {
-                    self.answer(std::mem::take(&mut batch)).await;
+            tokio::select! {
+                biased;
+                received = mails.recv_many(&mut batch, MOST_IN_BATCH) => {
+                    if received == 0 {
+                        break;
+                    }
+                    active = Instant::now();
+                    self.answer(&mut batch).await;
                     // A show that was never scheduled must not keep a task for whoever asks for it.
-                    if matches!(&self.durable, Some(durable) if durable.loaded.count == 0) && mails.is_empty()
-                    {
+                    if matches!(&self.durable, Some(durable) if durable.loaded.count == 0) && mails.is_empty() {
                         mails.close();
                     }
                 }
-                Err(_idle) => mails.close(),
+                // Set anew only when it fires: arming a timer for every batch costs more than deciding it.
+                () = &mut idle => {
+                    let until = active + self.shared.idle;
+                    if until <= Instant::now() {
+                        mails.close();
+                    }
+                    idle.as_mut().reset(until.max(Instant::now() + IDLE_RECHECK));
+                }
             }
             if mails.is_closed() && mails.is_empty() {
                 break;
@@ -236,27 +266,27 @@ impl Writer {
         self.shared.metrics.live.decrement(1.0);
     }
 
-    async fn answer(&mut self, batch: Vec<Mail>) {
+    async fn answer(&mut self, batch: &mut Vec<Mail>) {
         let mut commands = Vec::with_capacity(batch.len());
         let mut reads = Vec::new();
-        for mail in batch {
+        for mail in batch.drain(..) {
             match mail {
                 Mail::Command { command, metadata, reply } => commands.push((command, metadata, reply)),
-                Mail::Read { reply } => reads.push(reply),
+                Mail::Read(look) => reads.push(look),
             }
         }
         if let Err(error) = self.ensure_loaded().await {
             let refused = || CommandError::Unavailable(error.clone());
             // A caller that has gone away needs no answer, here and below.
-            reads.into_iter().for_each(|reply| _ = reply.send(Err(refused())));
+            reads.into_iter().for_each(|look| look(Err(refused())));
             commands.into_iter().for_each(|(_, _, reply)| _ = reply.send(Err(refused())));
             return;
         }
         if let Some(durable) = &self.durable {
             let now = self.shared.clock.now().max(durable.loaded.time);
-            for reply in reads {
+            for look in reads {
                 let position = durable.loaded.position;
-                _ = reply.send(Ok(Seen { show: durable.loaded.state.clone(), now, position }));
+                look(Ok(Seen { show: &durable.loaded.state, now, position }));
             }
         }
         if !commands.is_empty() {
@@ -278,9 +308,7 @@ impl Writer {
     async fn catch_up(&self, durable: &mut Durable) -> Result<(), String> {
         let Durable { loaded, answers } = durable;
         let each = |recorded: &Recorded| {
-            if let Ok(Event::Show(event)) = recorded.event() {
-                note(answers, event, recorded.position);
-            }
+            note(answers, recorded.event().ok().and_then(Noted::of), recorded.position);
         };
         catch_up(&*self.shared.store, &self.stream, loaded, each).await.map_err(|error| {
             tracing::error!(stream = %self.stream, %error, "a show's stream cannot be read");
@@ -297,13 +325,12 @@ impl Writer {
             commands.into_iter().map(|(command, metadata, reply)| ((command, metadata), Some(reply))).unzip();
         loop {
             let Some(mut durable) = self.durable.take() else { return };
-            let mut running = durable.loaded.state.clone();
             let mut time = durable.loaded.time;
             let mut events: Vec<NewEvent> = Vec::new();
             let mut waiting = Vec::with_capacity(commands.len());
             for ((command, metadata), reply) in commands.iter().zip(&mut replies) {
                 let now = self.shared.clock.now().max(time);
-                let verdict = judge(&mut running, now, command, metadata, &mut events);
+                let verdict = judge(&mut durable.loaded.state, now, command, metadata, &mut events);
                 if verdict.as_ref().is_ok_and(|verdict| matches!(verdict.written, Written::At(_))) {
                     time = now;
                 }
@@ -317,35 +344,32 @@ impl Writer {
                 self.durable = Some(durable);
                 return;
             }
-            let appended = self
-                .shared
-                .store
-                .append(self.stream.clone(), Expected::after(durable.loaded.count), events.clone())
-                .await;
+            let count = events.len();
+            let noted: Vec<Option<Noted>> = events.iter().map(|new| Noted::of(&new.event)).collect();
+            let expected = Expected::after(durable.loaded.count);
+            let appended = self.shared.store.append(self.stream.clone(), expected, events).await;
             match appended {
                 Ok(appended) => {
-                    let count = events.len() as u64;
-                    let first = appended.position.0 + 1 - count;
-                    for (event, position) in events.iter().zip(first..) {
-                        if let Event::Show(event) = &event.event {
-                            durable.note(event, Position(position));
-                        }
+                    let first = appended.position.0 + 1 - count as u64;
+                    for (noted, position) in noted.into_iter().zip(first..) {
+                        note(&mut durable.answers, noted, Position(position));
                     }
-                    durable.loaded.state = running;
                     durable.loaded.count = appended.revision + 1;
                     durable.loaded.time = time;
                     durable.loaded.position = appended.position;
                     for (reply, verdict) in waiting {
                         let decided =
-                            verdict.map(|verdict| settle(verdict, &durable, appended.position, events.len()));
+                            verdict.map(|verdict| settle(verdict, &durable, appended.position, count));
                         finish(reply.take(), decided);
                     }
                     self.durable = Some(durable);
                     return;
                 }
-                // Another writer was first: nothing of this batch is in the log. Catch up and decide it again.
+                // Another writer was first: nothing of this batch is in the log, and the fold is ahead of it. Fold anew
+                // what the log has, and decide the batch again. Undoing would cost every batch what few ever need.
                 Err(AppendError::Conflict { .. }) => {
                     self.shared.metrics.conflicts.increment(1);
+                    durable = Durable::default();
                     if let Err(error) = self.catch_up(&mut durable).await {
                         for reply in &mut replies {
                             finish(reply.take(), Err(CommandError::Unavailable(error.clone())));

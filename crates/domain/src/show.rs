@@ -14,17 +14,18 @@ pub use event::{
     ShowEvent, ShowScheduled,
 };
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use imbl::{HashMap, OrdSet};
 use jiff::Timestamp;
 
 use crate::ids::{BookingId, IdempotencyKey, SeatId, UserId};
 use crate::request::Answered;
 use crate::theatre::SeatType;
 
-/// A show, or none yet. Cloning is cheap: a writer decides a batch on a clone and keeps it once the batch is durable.
+/// A show, or none yet.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::large_enum_variant, reason = "every show that is kept is a scheduled one")]
 pub enum Show {
     /// No show was scheduled in this stream.
     #[default]
@@ -53,9 +54,9 @@ pub struct Screening {
     seats: HashMap<SeatId, Seat>,
     bookings: HashMap<BookingId, Arc<Booking>>,
     keys: HashMap<(UserId, IdempotencyKey), BookingId>,
-    pending: OrdSet<(Timestamp, BookingId)>,
+    pending: BTreeSet<(Timestamp, BookingId)>,
     pending_of_user: HashMap<UserId, Vec<BookingId>>,
-    confirmed: OrdSet<BookingId>,
+    confirmed: BTreeSet<BookingId>,
     answered: Arc<Answered>,
 }
 
@@ -90,7 +91,7 @@ impl Screening {
 
     /// The earliest deadline of a booking that awaits its payment, passed or not.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.pending.get_min().map(|(deadline, _)| *deadline)
+        self.pending.first().map(|(deadline, _)| *deadline)
     }
 
     /// Whether a confirmed booking waits for the end of the show.

@@ -306,6 +306,28 @@ fn the_wrong_money_goes_back_also_after_the_right_money_or_a_failure() {
     }
 }
 
+#[test]
+fn a_repeat_of_wrong_money_stays_one_when_the_right_money_came_by_another_intent() {
+    let wrong = notice("e", Outcome::Captured, inr(100));
+    let history = vec![
+        initiated(),
+        mismatched("e", inr(100)),
+        refund("rf_pay_1_mismatch_1", inr(100), RefundCause::Mismatch),
+        PaymentSucceeded {
+            payment_id: "pay_1".into(),
+            booking_id: "bk_sh_1".into(),
+            payment_intent_id: "pi_2".into(),
+            provider_event_id: "f".into(),
+            amount: inr(30_200),
+            occurred_at: NOW,
+        }
+        .into(),
+    ];
+    let payment = given::<Payment>(history);
+    payment.decides(NOW, told(wrong.clone()), []);
+    payment.decides(NOW, told(Notice { provider_event_id: "replayed".into(), ..wrong }), []);
+}
+
 // Refunds.
 
 #[test]

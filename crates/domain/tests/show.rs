@@ -1,4 +1,5 @@
 //! The rules of a show: scheduling, changing and calling it off.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/cinema.rs"]
 mod cinema;
@@ -73,17 +74,17 @@ fn a_show_is_scheduled_once() {
 
 #[test]
 fn a_repeated_request_changes_nothing_and_its_key_fits_no_other_body() {
-    let ask = |fingerprint| ShowScheduled { show: details(), request: request("k", fingerprint) };
+    let ask = |fingerprint| ShowScheduled { show: details(), request: Some(request("k", fingerprint)) };
     let show = given::<Show>([ask("body").into()]);
     show.decides(at(1), ShowCommand::Schedule(ask("body")), []);
     show.refuses(at(1), ShowCommand::Schedule(ask("other")), KeyReused.into());
 
-    let ask = |fingerprint| ShowChanged { request: request("k", fingerprint), ..in_hindi() };
+    let ask = |fingerprint| ShowChanged { request: Some(request("k", fingerprint)), ..in_hindi() };
     let show = given::<Show>([scheduled(), ask("body").into()]);
     show.decides(at(START + 1), change(ask("body")), []);
     show.refuses(at(1), change(ask("other")), KeyReused.into());
 
-    let ask = |fingerprint| ShowCancelled { request: request("k", fingerprint) };
+    let ask = |fingerprint| ShowCancelled { request: Some(request("k", fingerprint)) };
     let show = given::<Show>([scheduled(), ask("body").into()]);
     show.decides(at(END), ShowCommand::Cancel(ask("body")), []);
     show.refuses(at(1), ShowCommand::Cancel(ask("other")), KeyReused.into());
@@ -91,7 +92,7 @@ fn a_repeated_request_changes_nothing_and_its_key_fits_no_other_body() {
 
 #[test]
 fn the_same_key_on_another_route_or_of_another_user_is_another_request() {
-    let asked = ShowChanged { request: request("k", "body"), ..in_hindi() };
+    let asked = ShowChanged { request: Some(request("k", "body")), ..in_hindi() };
     let show = given::<Show>([scheduled(), asked.clone().into()]);
     let mut other_route = asked.clone();
     other_route.request.as_mut().unwrap().route = "another route".into();

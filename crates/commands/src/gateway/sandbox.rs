@@ -66,13 +66,18 @@ impl PaymentGateway for SandboxGateway {
         "SANDBOX"
     }
 
+    fn intent_beforehand(&self, payment: &PaymentInitiated) -> Option<Intent> {
+        let payment_intent_id = Self::intent(&payment.booking_id);
+        let redirect_url = SmolStr::from(format!("{}/{payment_intent_id}", self.pay_page));
+        Some(Intent { payment_intent_id, redirect_url })
+    }
+
     fn create_intent<'a>(
         &'a self,
         payment: &'a PaymentInitiated,
     ) -> BoxFuture<'a, Result<Intent, GatewayError>> {
-        let payment_intent_id = Self::intent(&payment.booking_id);
-        let redirect_url = SmolStr::from(format!("{}/{payment_intent_id}", self.pay_page));
-        future::ready(Ok(Intent { payment_intent_id, redirect_url })).boxed()
+        let intent = self.intent_beforehand(payment);
+        future::ready(intent.ok_or_else(|| GatewayError::Unavailable("no intent".into()))).boxed()
     }
 
     fn refund<'a>(&'a self, _refund: &'a RefundRequested) -> BoxFuture<'a, Result<(), GatewayError>> {

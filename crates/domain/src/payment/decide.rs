@@ -44,6 +44,8 @@ pub enum Outcome {
 pub enum PaymentCommand {
     /// Begins it.
     Initiate(Initiate),
+    /// Begins it with a gateway whose answer is known beforehand.
+    InitiateKnown(Initiate, IntentCreated),
     /// The gateway has answered.
     RecordIntent(IntentCreated),
     /// The gateway says how it ended.
@@ -140,6 +142,19 @@ impl Payment {
         self.open_refund(id) == Ok(true)
     }
 
+    fn initiate(&self, initiate: &Initiate) -> Result<Vec<PaymentEvent>, PaymentRejection> {
+        match &self.initiated {
+            None => Ok(vec![initiate.clone().into()]),
+            Some(known) if !known.request.same_key(&initiate.request) => {
+                Err(PaymentRejection::AlreadyInitiated)
+            }
+            Some(known) if known.request.fingerprint != initiate.request.fingerprint => {
+                Err(crate::request::KeyReused.into())
+            }
+            Some(_) => Ok(vec![]),
+        }
+    }
+
     fn record_notice(&self, notice: &Notice) -> Result<Vec<PaymentEvent>, PaymentRejection> {
         let initiated = self.initiated.as_ref().ok_or(PaymentRejection::UnknownIntent)?;
         if self.repeats_a_mismatch(notice) {
@@ -157,12 +172,12 @@ impl Payment {
             (Outcome::Failed, Some(PaymentState::Pending) | None) => Ok(vec![
                 PaymentFailed { payment_id, booking_id, provider_event_id, reason: "declined".into() }.into(),
             ]),
-            // A failure told after the capture, or again, changes nothing.
-            (Outcome::Failed, Some(PaymentState::Captured | PaymentState::Failed)) => Ok(vec![]),
             (Outcome::Captured, _) if notice.amount != initiated.amount => {
                 Ok(self.mismatch(initiated, notice))
             }
-            (Outcome::Captured, Some(PaymentState::Captured)) => Ok(vec![]),
+            // A failure told after the capture, or anything told again, changes nothing.
+            (Outcome::Failed, Some(PaymentState::Captured | PaymentState::Failed))
+            | (Outcome::Captured, Some(PaymentState::Captured)) => Ok(vec![]),
             (Outcome::Captured, Some(PaymentState::Pending | PaymentState::Failed) | None) => Ok(vec![
                 PaymentSucceeded {
                     payment_id,
@@ -271,16 +286,14 @@ impl Decider for Payment {
         command: &PaymentCommand,
     ) -> Result<Vec<PaymentEvent>, PaymentRejection> {
         match command {
-            PaymentCommand::Initiate(initiate) => match &self.initiated {
-                None => Ok(vec![initiate.clone().into()]),
-                Some(known) if !known.request.same_key(&initiate.request) => {
-                    Err(PaymentRejection::AlreadyInitiated)
+            PaymentCommand::Initiate(initiate) => self.initiate(initiate),
+            PaymentCommand::InitiateKnown(initiate, intent) => {
+                let mut events = self.initiate(initiate)?;
+                if !events.is_empty() {
+                    events.push(intent.clone().into());
                 }
-                Some(known) if known.request.fingerprint != initiate.request.fingerprint => {
-                    Err(crate::request::KeyReused.into())
-                }
-                Some(_) => Ok(vec![]),
-            },
+                Ok(events)
+            }
             PaymentCommand::RecordIntent(created) => {
                 if self.initiated.is_none() {
                     return Err(PaymentRejection::UnknownIntent);

@@ -48,6 +48,7 @@ pub struct CancelBooking {
 
 /// What is wanted of a show.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "commands live for one decision, and few wait at a time")]
 pub enum ShowCommand {
     /// Schedules it.
     Schedule(ShowScheduled),
@@ -57,7 +58,7 @@ pub enum ShowCommand {
     Cancel(ShowCancelled),
     /// Begins a booking.
     LockSeats(LockSeats),
-    /// A booking's payment has come.
+    /// A booking's payment has come. At or after the deadline it does not confirm: it writes down that the booking expired.
     Confirm {
         /// The booking.
         booking_id: BookingId,

@@ -171,8 +171,7 @@ impl Screening {
         }
         // A lock that has run out is written down before its seats go to somebody else: no prefix of the log shows
         // two live bookings on one seat.
-        let mut events: Vec<ShowEvent> =
-            self.overdue_holders(&lock.seat_ids).iter().map(|id| expired(id)).collect();
+        let mut events: Vec<ShowEvent> = self.overdue_holders(&lock.seat_ids).iter().map(expired).collect();
         events.push(
             SeatsLocked {
                 booking_id: lock.booking_id.clone(),
@@ -206,6 +205,11 @@ impl Screening {
                 }
                 .into(),
             ]),
+            // Money that came too late goes back, so that its lateness must be a fact: a refusal leaves no trace, and a clock
+            // that is behind could yet confirm what was paid back.
+            (BookingState::SeatsLocked | BookingState::PaymentPending, BookingStatus::Expired) => {
+                Ok(vec![expired(id)])
+            }
             (_, BookingStatus::Expired) => Err(Rejection::BookingExpired),
             (_, status) => Err(Rejection::NotPayable(status)),
         }

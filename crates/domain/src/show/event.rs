@@ -203,6 +203,7 @@ pub struct BookingCompleted {
 
 events! {
     /// What happened to a show and its bookings.
+    #[expect(clippy::large_enum_variant, reason = "decoded events live briefly; a box would cost every reader")]
     ShowEvent {
         Scheduled(ShowScheduled) = "show.scheduled.v1",
         Changed(ShowChanged) = "show.changed.v1",

@@ -1,5 +1,6 @@
 //! What each event leaves behind.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::ids::{BookingId, SeatId};
@@ -12,7 +13,7 @@ impl Show {
     pub(super) fn apply(&mut self, event: &ShowEvent) {
         match (&mut *self, event) {
             (Self::Unscheduled, ShowEvent::Scheduled(scheduled)) => {
-                *self = Self::Scheduled(Screening::new(scheduled))
+                *self = Self::Scheduled(Screening::new(scheduled));
             }
             (Self::Scheduled(screening), event) => screening.apply(event),
             // No log has these: a show's first event schedules it.
@@ -63,11 +64,11 @@ impl Screening {
             seats: seats
                 .map(|seat| (seat.seat_id.clone(), Seat { seat_type: seat.seat_type, holder: None }))
                 .collect(),
-            bookings: imbl::HashMap::new(),
-            keys: imbl::HashMap::new(),
-            pending: imbl::OrdSet::new(),
-            pending_of_user: imbl::HashMap::new(),
-            confirmed: imbl::OrdSet::new(),
+            bookings: HashMap::new(),
+            keys: HashMap::new(),
+            pending: BTreeSet::new(),
+            pending_of_user: HashMap::new(),
+            confirmed: BTreeSet::new(),
             answered: Arc::new(answered),
         }
     }

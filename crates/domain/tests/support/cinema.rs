@@ -56,13 +56,13 @@ pub fn details() -> ShowDetails {
     }
 }
 
-pub fn request(key: &str, fingerprint: &str) -> Option<Request> {
-    Some(Request {
+pub fn request(key: &str, fingerprint: &str) -> Request {
+    Request {
         user_id: "partner".into(),
         route: "route".into(),
         idempotency_key: IdempotencyKey::from(key),
         fingerprint: fingerprint.into(),
-    })
+    }
 }
 
 pub fn scheduled() -> ShowEvent {

@@ -1,6 +1,7 @@
 //! Two nodes that write one log in memory, each with a clock of its own and a memory that goes stale.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use jiff::Timestamp;
 use marquee_domain::payment::{Payment, PaymentEvent};
@@ -43,7 +44,13 @@ impl Log {
                 event,
             };
             known.push(position);
-            self.checker.accept(&recorded)?;
+            if let Err(mut violation) = self.checker.accept(&recorded) {
+                let before = known[..known.len() - 1].iter().map(|position| &self.events[*position]);
+                for Recorded { revision, time, event, .. } in before.chain([&recorded]) {
+                    let _ = write!(violation.what, "\n  {revision} {time} {event:?}");
+                }
+                return Err(violation);
+            }
             self.events.push(recorded);
         }
         Ok(true)

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use fastrand::Rng;
 use jiff::Timestamp;
-use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, PaymentIntentId, SeatId, ShowId, UserId};
 use marquee_domain::money::{Currency, Money};
 use marquee_domain::payment::{
@@ -14,10 +13,11 @@ use marquee_domain::payment::{
 };
 use marquee_domain::request::Request;
 use marquee_domain::show::{
-    BookingStatus, CancelBooking, CancelledBy, ChangeShow, LockSeats, Rejection, Show, ShowCancelled,
-    ShowChanged, ShowCommand, ShowDetails, ShowEvent, ShowScheduled,
+    BookingState, BookingStatus, CancelBooking, CancelledBy, ChangeShow, LockSeats, Rejection, Show,
+    ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowEvent, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
+use marquee_domain::{Decider, Event};
 
 use crate::checker::Violation;
 use crate::log::{Kept, Loaded, Log};
@@ -29,6 +29,8 @@ const KEYS: usize = 12;
 const MINUTE: i64 = 60_000;
 
 type Done<T = ()> = Result<T, Violation>;
+/// Whether a command was taken or why not.
+type Answer<D> = Result<(), <D as Decider>::Rejection>;
 
 /// What a node remembers, and how far its clock is off.
 #[derive(Default)]
@@ -36,6 +38,12 @@ struct Node {
     shows: HashMap<String, Loaded<Show>>,
     payments: HashMap<String, Loaded<Payment>>,
     skew: i64,
+}
+
+/// What somebody was about to do when it was held up.
+enum Later {
+    Settle(BookingId, Box<Payment>),
+    Refund(BookingId, RefundCause),
 }
 
 /// A payment as the gateway has it.
@@ -57,12 +65,14 @@ pub struct World {
     notices: Vec<(BookingId, Notice)>,
     /// Every capture that was told at least once: intent, reference and money.
     told: HashSet<(PaymentIntentId, BookingId, Money)>,
+    later: Vec<Later>,
     /// How far the processes have read.
     cursor: usize,
+    dollar: Currency,
     serial: u64,
     /// Commands that were decided.
     pub commands: u64,
-    /// How often a lock that had run out was taken over.
+    /// How often a command was refused, by the name of the rejection.
     pub refusals: BTreeMap<String, u64>,
 }
 
@@ -86,39 +96,42 @@ impl World {
             intents: vec![],
             notices: vec![],
             told: HashSet::new(),
+            later: vec![],
             cursor: 0,
+            dollar: Currency::parse("USD").unwrap_or(Currency::inr()),
             serial: 0,
             commands: 0,
             refusals: BTreeMap::new(),
         };
         for show in world.shows.clone() {
             let command = world.schedule(&show);
-            world.show(0, &show, vec![command])?;
+            world.show(0, &show, &[command])?;
         }
         Ok(world)
     }
 
     /// One thing happens.
     pub fn step(&mut self) -> Done {
-        self.clock += self.rng.i64(0..20_000);
+        self.clock += self.rng.i64(0..6_000);
         match self.rng.u32(0..1_000) {
-            0..320 => self.lock(),
-            320..480 => self.pay(),
-            480..620 => {
+            0..260 => self.lock(),
+            260..440 => self.pay(),
+            440..600 => {
                 self.gateway_acts();
                 Ok(())
             }
-            620..790 => self.deliver(),
-            790..880 => {
+            600..760 => self.deliver(),
+            760..840 => {
                 let most = self.rng.usize(1..30);
                 self.processes(most)
             }
+            840..880 => self.at_last(),
             880..910 => self.cancel_booking(),
             910..950 => self.sweep(ShowCommand::ExpireDue),
             950..965 => self.sweep(ShowCommand::CompleteDue),
             965..975 => self.change_show(),
-            975..977 => self.cancel_show(),
-            977..985 => {
+            975 => self.cancel_show(),
+            976..985 => {
                 self.cursor = self.cursor.saturating_sub(self.rng.usize(0..60));
                 Ok(())
             }
@@ -129,7 +142,7 @@ impl World {
                 Ok(())
             }
             _ => {
-                let reach = *self.rng.choice(&[2_000, 30_000, 10 * MINUTE]).unwrap_or(&0);
+                let reach = *self.rng.choice(&[500, 2_000, 30_000, 10 * MINUTE]).unwrap_or(&0);
                 let node = self.rng.usize(0..2);
                 self.nodes[node].skew = self.rng.i64(-reach..=reach);
                 Ok(())
@@ -142,10 +155,18 @@ impl World {
         while !self.notices.is_empty() {
             self.deliver()?;
         }
-        self.processes(usize::MAX)?;
+        self.finish()?;
         self.clock += 24 * 60 * MINUTE;
         for show in self.shows.clone() {
-            self.show(0, &show, vec![ShowCommand::ExpireDue, ShowCommand::CompleteDue])?;
+            self.show(0, &show, &[ShowCommand::ExpireDue, ShowCommand::CompleteDue])?;
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Done {
+        self.processes(usize::MAX)?;
+        while !self.later.is_empty() {
+            self.at_last()?;
         }
         self.processes(usize::MAX)
     }
@@ -166,7 +187,7 @@ impl World {
         stream: &str,
         memory: impl Fn(&mut Node) -> &mut HashMap<String, Loaded<D>>,
         commands: &[D::Command],
-    ) -> Done<(D, Vec<Result<(), D::Rejection>>)> {
+    ) -> Done<(D, Vec<Answer<D>>)> {
         self.commands += commands.len() as u64;
         let clock = Timestamp::from_millisecond(self.clock + self.nodes[node].skew).unwrap_or(Timestamp::MAX);
         let loaded = memory(&mut self.nodes[node]).entry(stream.to_owned()).or_default();
@@ -178,10 +199,10 @@ impl World {
         &mut self,
         node: usize,
         show: &ShowId,
-        commands: Vec<ShowCommand>,
+        commands: &[ShowCommand],
     ) -> Done<Vec<Result<(), Rejection>>> {
         let (_, answers) =
-            self.execute::<Show>(node, &show_stream(show), |node| &mut node.shows, &commands)?;
+            self.execute::<Show>(node, &show_stream(show), |node| &mut node.shows, commands)?;
         for rejection in answers.iter().filter_map(|answer| answer.as_ref().err()) {
             let name = format!("{rejection:?}");
             let name = name.split('(').next().unwrap_or_default().to_owned();
@@ -223,9 +244,9 @@ impl World {
     fn schedule(&mut self, show: &ShowId) -> ShowCommand {
         let seat = |number: usize| LayoutSeat {
             seat_id: SeatId::new(format!("A{number}")),
-            seat_type: if number % 2 == 0 { SeatType::Regular } else { SeatType::Premium },
+            seat_type: if number.is_multiple_of(2) { SeatType::Regular } else { SeatType::Premium },
         };
-        let start = self.clock + self.rng.i64(20 * MINUTE..120 * MINUTE);
+        let start = self.clock + self.rng.i64(10 * MINUTE..60 * MINUTE);
         let end = start + self.rng.i64(MINUTE..60 * MINUTE);
         let at = |millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
         let details = ShowDetails {
@@ -259,12 +280,12 @@ impl World {
             prices: BTreeMap::from([(SeatType::Regular, self.rng.i64(1..30_000))]),
             ..ShowChanged::default()
         };
-        self.show(node, &show, vec![ShowCommand::Change(ChangeShow(changed))]).map(|_| ())
+        self.show(node, &show, &[ShowCommand::Change(ChangeShow(changed))]).map(|_| ())
     }
 
     fn cancel_show(&mut self) -> Done {
         let (node, show) = (self.node(), self.any_show());
-        self.show(node, &show, vec![ShowCommand::Cancel(ShowCancelled::default())]).map(|_| ())
+        self.show(node, &show, &[ShowCommand::Cancel(ShowCancelled::default())]).map(|_| ())
     }
 
     // Customers.
@@ -273,8 +294,8 @@ impl World {
         let (node, show) = (self.node(), self.any_show());
         let batch = self.rng.usize(1..4);
         let wanted: Vec<LockSeats> = (0..batch).map(|_| self.wanted(&show)).collect();
-        let commands = wanted.iter().cloned().map(ShowCommand::LockSeats).collect();
-        let answers = self.show(node, &show, commands)?;
+        let commands: Vec<_> = wanted.iter().cloned().map(ShowCommand::LockSeats).collect();
+        let answers = self.show(node, &show, &commands)?;
         for (wanted, answer) in wanted.into_iter().zip(answers) {
             if answer.is_ok() {
                 self.bookings.push((wanted.booking_id, wanted.user_id));
@@ -299,7 +320,11 @@ impl World {
             client: None,
             idempotency_key: key.as_str().into(),
             fingerprint: fingerprint.into(),
-            ttl_millis: self.rng.u64(1..400_000),
+            ttl_millis: if self.rng.u32(0..4) == 0 {
+                self.rng.u64(1..5_000)
+            } else {
+                self.rng.u64(1..900_000)
+            },
             live_locks_per_user: self.rng.bool().then_some(2),
         }
     }
@@ -364,7 +389,7 @@ impl World {
         let Some(show) = booking_id.show() else { return Ok(()) };
         let user_id = if self.rng.u32(0..10) == 0 { "stranger".into() } else { user };
         let command = CancelBooking { booking_id: booking_id.clone(), user_id };
-        let answers = self.show(node, &show, vec![ShowCommand::CancelBooking(command)])?;
+        let answers = self.show(node, &show, &[ShowCommand::CancelBooking(command)])?;
         if answers.iter().all(Result::is_ok) && self.rng.bool() {
             self.refund(node, &booking_id, RefundCause::BookingCancelled)?;
         }
@@ -393,8 +418,8 @@ impl World {
             0..12 if intent.paid => return,
             0..12 => intent.paid = true,
             12..15 => notice.outcome = Outcome::Failed,
-            15 => notice.amount.minor += self.rng.i64(-3..4) * 50,
-            16 => notice.amount = Money::new(notice.amount.minor, Currency::parse("USD").unwrap()),
+            15 => notice.amount.minor = (notice.amount.minor + self.rng.i64(-3..4) * 50).max(0),
+            16 => notice.amount = Money::new(notice.amount.minor, self.dollar.clone()),
             17 => notice.amount.minor = 0,
             18 => notice.payment_intent_id = PaymentIntentId::new(format!("pi_foreign_{serial}")),
             _ => reference = BookingId::new(format!("nonsense{serial}")),
@@ -425,8 +450,14 @@ impl World {
         let command = PaymentCommand::RecordNotice(notice.clone());
         let (payment, answer) = self.payment(node, &payment_stream(&booking), command)?;
         match answer {
-            Ok(()) if self.rng.u32(0..5) > 0 => self.settle(node, &booking, &payment),
-            Ok(()) => Ok(()),
+            Ok(()) => match self.rng.u32(0..6) {
+                0 => Ok(()),
+                1 => {
+                    self.later.push(Later::Settle(booking, Box::new(payment)));
+                    Ok(())
+                }
+                _ => self.settle(node, &booking, &payment),
+            },
             Err(_) => self.unmatched(node, &booking, &notice),
         }
     }
@@ -458,7 +489,12 @@ impl World {
         match payment.state {
             Some(PaymentState::Captured) => {
                 let confirm = ShowCommand::Confirm { booking_id, payment_id };
-                let answers = self.show(node, &show, vec![confirm])?;
+                let answers = self.show(node, &show, &[confirm])?;
+                let shows = &self.nodes[node].shows[&show_stream(&show)].state;
+                let known = shows.screening().and_then(|screening| screening.booking(booking));
+                if known.is_ok_and(|known| known.state == BookingState::Expired) {
+                    return self.refund(node, booking, RefundCause::LatePayment);
+                }
                 match answers.first() {
                     Some(Err(Rejection::NotPayable(BookingStatus::Cancelled))) => {
                         self.refund(node, booking, RefundCause::BookingCancelled)
@@ -469,13 +505,33 @@ impl World {
             }
             Some(PaymentState::Failed) => {
                 let fail = ShowCommand::Fail { booking_id, reason: "declined".into() };
-                self.show(node, &show, vec![fail]).map(|_| ())
+                self.show(node, &show, &[fail]).map(|_| ())
             }
             Some(PaymentState::Pending) | None => Ok(()),
         }
     }
 
+    /// Somebody who was held up goes on with what they knew then.
+    fn at_last(&mut self) -> Done {
+        if self.later.is_empty() {
+            return Ok(());
+        }
+        let (node, which) = (self.node(), self.rng.usize(0..self.later.len()));
+        match self.later.swap_remove(which) {
+            Later::Settle(booking, payment) => self.settle(node, &booking, &payment),
+            Later::Refund(booking, cause) => self.grant(node, &booking, cause),
+        }
+    }
+
     fn refund(&mut self, node: usize, booking: &BookingId, cause: RefundCause) -> Done {
+        if self.rng.u32(0..6) == 0 {
+            self.later.push(Later::Refund(booking.clone(), cause));
+            return Ok(());
+        }
+        self.grant(node, booking, cause)
+    }
+
+    fn grant(&mut self, node: usize, booking: &BookingId, cause: RefundCause) -> Done {
         self.payment(node, &payment_stream(booking), PaymentCommand::RequestRefund(cause)).map(|_| ())
     }
 
@@ -526,7 +582,7 @@ impl World {
 
     fn sweep(&mut self, command: ShowCommand) -> Done {
         let (node, show) = (self.node(), self.any_show());
-        self.show(node, &show, vec![command]).map(|_| ())
+        self.show(node, &show, &[command]).map(|_| ())
     }
 }
 

@@ -197,14 +197,14 @@ impl Runner {
     }
 
     fn show(&mut self) {
-        self.gauges.show(&*self.projector, self.follower.head());
-        if self.gauges.caught_up() && !self.gauges.rebuilding.load(std::sync::atomic::Ordering::Acquire) {
-            self.gauges.show_pace(None);
-        }
         let parked = self.projector.parked();
         if parked.len() != self.parked {
             self.parked = parked.len();
             self.gauges.show_parked(parked);
+        }
+        self.gauges.show(&*self.projector, self.follower.head());
+        if self.gauges.caught_up() && !self.gauges.rebuilding.load(std::sync::atomic::Ordering::Acquire) {
+            self.gauges.show_pace(None);
         }
     }
 }
