@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers, and a page to browse it that needs no network.
+//! The `OpenAPI` document, made from the handlers, and a page to browse it that needs no network.
 
 use axum::Router;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -59,7 +59,7 @@ impl Modify for Bearer {
 )]
 struct Document;
 
-/// The OpenAPI document.
+/// The `OpenAPI` document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }

@@ -20,7 +20,10 @@ const LOCKS_RETRY_SECONDS: u64 = 30;
 
 /// What the client is told: a code to act on, a sentence to read, and where it helps, particulars.
 #[derive(Debug)]
-pub struct ApiError {
+pub struct ApiError(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -50,20 +53,22 @@ pub struct ErrorBody {
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: json!({}), header: None }
+        Self(Box::new(Failure { status, code, message: message.into(), details: json!({}), header: None }))
     }
 
-    fn with_details(self, details: Value) -> Self {
-        Self { details, ..self }
+    fn with_details(mut self, details: Value) -> Self {
+        self.0.details = details;
+        self
     }
 
-    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self { header: Some((name, value)), ..self }
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
     }
 
     /// Adds one particular.
     pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
-        if let Value::Object(details) = &mut self.details {
+        if let Value::Object(details) = &mut self.0.details {
             details.insert(name.to_owned(), value.into());
         }
         self
@@ -131,15 +136,11 @@ fn key_reused() -> ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let Failure { status, code, message, details, header } = *self.0;
         let correlation_id = trace::correlation_id().to_string();
-        let error = ErrorBody {
-            code: self.code.to_owned(),
-            message: self.message,
-            details: self.details,
-            correlation_id,
-        };
-        let mut response = (self.status, axum::Json(ErrorEnvelope { error })).into_response();
-        if let Some((name, value)) = self.header {
+        let error = ErrorBody { code: code.to_owned(), message, details, correlation_id };
+        let mut response = (status, axum::Json(ErrorEnvelope { error })).into_response();
+        if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);
         }
         response

@@ -106,7 +106,7 @@ impl Commands {
         let decided = self.inner.writers.decide(&show_id, ShowCommand::LockSeats(lock), ctx.metadata()).await;
         match &decided {
             Ok(decided) if !decided.replayed => {
-                metrics::counter!("marquee_bookings_created_total").increment(1)
+                metrics::counter!("marquee_bookings_created_total").increment(1);
             }
             Err(CommandError::Show(Rejection::SeatsUnavailable(_))) => {
                 metrics::counter!("marquee_seat_locks_refused_total").increment(1);

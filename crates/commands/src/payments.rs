@@ -94,7 +94,7 @@ impl Commands {
             InFlight::begin(&self.inner.payments_in_flight, &booking_id, &request.idempotency_key)?;
         let amount = match self.payable(&booking_id, &request).await? {
             Payable::Now(amount) => amount,
-            Payable::Answered(answer) => return Ok(answer),
+            Payable::Answered(answer) => return Ok(*answer),
         };
         let initiated = PaymentInitiated {
             payment_id: booking_id.payment(),
@@ -162,7 +162,7 @@ impl Commands {
                         }
                         let position = self.intent_position(booking_id).await?;
                         let value = PaymentAnswer { initiated, intent };
-                        Ok(Payable::Answered(Answer { value, position, replayed: true }))
+                        Ok(Payable::Answered(Box::new(Answer { value, position, replayed: true })))
                     }
                     _ => Err(Rejection::NotPayable(status).into()),
                 }
@@ -404,7 +404,7 @@ impl Commands {
 
 enum Payable {
     Now(Money),
-    Answered(Answer<PaymentAnswer>),
+    Answered(Box<Answer<PaymentAnswer>>),
 }
 
 fn intent_created(initiated: &PaymentInitiated, intent: Intent) -> IntentCreated {

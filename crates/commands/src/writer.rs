@@ -51,7 +51,7 @@ type Look = Box<dyn FnOnce(Result<Seen<'_>, CommandError>) + Send>;
 
 enum Mail {
     Command {
-        command: ShowCommand,
+        command: Box<ShowCommand>,
         metadata: Arc<Metadata>,
         reply: oneshot::Sender<Result<Decided, CommandError>>,
     },
@@ -95,7 +95,7 @@ impl ShowWriters {
         metadata: Arc<Metadata>,
     ) -> Result<Decided, CommandError> {
         let (reply, answer) = oneshot::channel();
-        self.send(show, Mail::Command { command, metadata, reply }).await?;
+        self.send(show, Mail::Command { command: Box::new(command), metadata, reply }).await?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -188,7 +188,7 @@ impl Noted {
 fn note(answers: &mut HashMap<BookingId, Answers>, noted: Option<Noted>, position: Position) {
     match noted {
         Some(Noted::Created(booking)) => {
-            _ = answers.insert(booking, Answers { created: position, last: position })
+            answers.insert(booking, Answers { created: position, last: position });
         }
         Some(Noted::Moved(booking)) => {
             if let Some(known) = answers.get_mut(&booking) {
@@ -278,8 +278,12 @@ impl Writer {
         if let Err(error) = self.ensure_loaded().await {
             let refused = || CommandError::Unavailable(error.clone());
             // A caller that has gone away needs no answer, here and below.
-            reads.into_iter().for_each(|look| look(Err(refused())));
-            commands.into_iter().for_each(|(_, _, reply)| _ = reply.send(Err(refused())));
+            for look in reads {
+                look(Err(refused()));
+            }
+            for (_, _, reply) in commands {
+                _ = reply.send(Err(refused()));
+            }
             return;
         }
         if let Some(durable) = &self.durable {
@@ -319,7 +323,7 @@ impl Writer {
     #[expect(clippy::type_complexity, reason = "the parts of one mail")]
     async fn decide_and_append(
         &mut self,
-        commands: Vec<(ShowCommand, Arc<Metadata>, oneshot::Sender<Result<Decided, CommandError>>)>,
+        commands: Vec<(Box<ShowCommand>, Arc<Metadata>, oneshot::Sender<Result<Decided, CommandError>>)>,
     ) {
         let (commands, mut replies): (Vec<_>, Vec<_>) =
             commands.into_iter().map(|(command, metadata, reply)| ((command, metadata), Some(reply))).unzip();

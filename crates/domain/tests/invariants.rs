@@ -1,5 +1,7 @@
 //! Random worlds drive the deciders, and every prefix of every log that comes of it must break no rule. Doctored logs
 //! prove that the checker sees what it is there to see.
+//!
+//! `MARQUEE_SIM_COMMANDS` says how many commands at least; `MARQUEE_SIM_SEED` replays one world.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/checker.rs"]

@@ -172,6 +172,18 @@ fn a_payment_that_is_asked_for_again_is_the_same_payment() {
 }
 
 #[test]
+fn a_payment_whose_answer_is_known_beforehand_begins_with_it_by_the_same_rules() {
+    let known = |key, body| PaymentCommand::InitiateKnown(initiate(request(key, body)), created("pi_1"));
+    given::<Payment>([]).decides(NOW, known("k", "body"), begun(&[]));
+    for history in [vec![initiated()], begun(&[]), begun(&[succeeded("e")])] {
+        let payment = given::<Payment>(history);
+        payment.decides(NOW, known("k", "body"), []);
+        payment.refuses(NOW, known("k", "other"), KeyReused.into());
+        payment.refuses(NOW, known("k2", "body"), PaymentRejection::AlreadyInitiated);
+    }
+}
+
+#[test]
 fn a_booking_is_paid_for_by_one_payment() {
     let other_key = PaymentCommand::Initiate(initiate(request("k2", "body")));
     let other_user = Request { user_id: "ben".into(), ..request("k", "body") };

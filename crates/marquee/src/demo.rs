@@ -106,7 +106,7 @@ pub async fn load(commands: &Commands, now: Timestamp) -> Result<(), Failure> {
         PartnerOnboarded { partner_id: partner_id.clone(), name: "Demo Cinemas".into(), request: None };
     there(commands.onboard_partner(&ctx, partner, "desk@demo.example").await)?;
     for movie in &MOVIES {
-        let texts = |texts: &[&str]| texts.iter().map(|text| SmolStr::new(text)).collect();
+        let texts = |texts: &[&str]| texts.iter().map(SmolStr::new).collect();
         let movie = MovieDetails {
             movie_id: MovieId::from(movie.id),
             title: movie.title.into(),

@@ -38,7 +38,7 @@ fn fold(events: &[Value]) -> Fold<'_> {
             match status {
                 "CONFIRMED" | "COMPLETED" => _ = fold.sold.insert((show, seat), booking(event)),
                 "CANCELLED" if fold.sold.get(&(show, seat)) == Some(&booking(event)) => {
-                    _ = fold.sold.remove(&(show, seat))
+                    _ = fold.sold.remove(&(show, seat));
                 }
                 _ => {}
             }

@@ -80,10 +80,10 @@ impl MoneyProcess {
         match event {
             Event::Payment(event) => match event {
                 PaymentEvent::Succeeded(succeeded) => {
-                    self.open(Task::Settle(succeeded.booking_id.clone()), recorded, GRACE)
+                    self.open(Task::Settle(succeeded.booking_id.clone()), recorded, GRACE);
                 }
                 PaymentEvent::Failed(failed) => {
-                    self.open(Task::Settle(failed.booking_id.clone()), recorded, GRACE)
+                    self.open(Task::Settle(failed.booking_id.clone()), recorded, GRACE);
                 }
                 PaymentEvent::RefundRequested(refund) => {
                     if let Some(booking) = recorded.stream.as_payment() {
@@ -178,7 +178,7 @@ impl MoneyProcess {
         match self.state.save(PROCESS, checkpoint, vec![], vec![]).await {
             Ok(()) => self.checkpoint = checkpoint,
             Err(error) => {
-                tracing::error!(process = PROCESS, %error, "the checkpoint cannot be kept; it is tried again")
+                tracing::error!(process = PROCESS, %error, "the checkpoint cannot be kept; it is tried again");
             }
         }
     }

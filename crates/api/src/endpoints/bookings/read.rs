@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use marquee_commands::{BookingSnapshot, CommandError};
+use marquee_commands::BookingSnapshot;
 use marquee_domain::ids::UserId;
 use marquee_domain::payment::RefundStatus;
-use marquee_domain::show::{BookingState, BookingStatus, Rejection};
+use marquee_domain::show::{BookingState, BookingStatus};
 use marquee_domain::time::Timestamp;
 use marquee_projections::{BookingRow, View};
 
@@ -43,21 +43,13 @@ pub(crate) async fn read(
         BookingStatus::Cancelled => row.refund.is_some() || row.confirmed_at.is_none(),
         BookingStatus::SeatsLocked | BookingStatus::PaymentPending | BookingStatus::Confirmed => false,
     });
-    let body = match settled {
-        Some(row) => {
-            own(&customer, &row.user_id)?;
-            of_row(&app, &row, now)?
-        }
-        None => {
-            let snapshot = app.commands.booking(&id).await.map_err(|error| match error {
-                CommandError::Show(Rejection::UnknownBooking | Rejection::UnknownShow) => {
-                    CommandError::NotFound("booking")
-                }
-                other => other,
-            })?;
-            own(&customer, &snapshot.booking.user_id)?;
-            of_snapshot(&app, &snapshot, now)?
-        }
+    let body = if let Some(row) = settled {
+        own(&customer, &row.user_id)?;
+        of_row(&app, &row, now)?
+    } else {
+        let snapshot = app.commands.booking(&id).await?;
+        own(&customer, &snapshot.booking.user_id)?;
+        of_snapshot(&app, &snapshot, now)?
     };
     Ok(Json(body))
 }

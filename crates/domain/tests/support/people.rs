@@ -1,0 +1,175 @@
+//! What partners and customers do.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use marquee_domain::ids::{BookingId, SeatId, ShowId, UserId};
+use marquee_domain::money::Currency;
+use marquee_domain::payment::{IntentCreated, PaymentCommand, PaymentInitiated, RefundCause};
+use marquee_domain::request::Request;
+use marquee_domain::show::{
+    CancelBooking, ChangeShow, LockSeats, ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowScheduled,
+};
+use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
+
+use super::{Done, Intent, KEYS, MINUTE, SEATS, USERS, World, intent_id, payment_stream, show_stream};
+
+impl World {
+    pub(super) fn schedule(&mut self, show: &ShowId) -> ShowCommand {
+        let seat = |number: usize| LayoutSeat {
+            seat_id: SeatId::new(format!("A{number}")),
+            seat_type: if number.is_multiple_of(2) { SeatType::Regular } else { SeatType::Premium },
+        };
+        let start = self.clock + self.rng.i64(10 * MINUTE..60 * MINUTE);
+        let end = start + self.rng.i64(MINUTE..60 * MINUTE);
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
+        let details = ShowDetails {
+            show_id: show.clone(),
+            partner_id: "pt".into(),
+            theatre_id: "th".into(),
+            city_id: "blr".into(),
+            timezone: "Asia/Kolkata".into(),
+            screen_id: "sc".into(),
+            screen_name: "Screen".into(),
+            movie_id: "mv".into(),
+            start_time: at(start),
+            end_time: at(end),
+            language: "English".into(),
+            format: "2D".into(),
+            currency: Currency::inr(),
+            prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_050)]),
+            rows: vec![LayoutRow { row_label: "A".into(), seats: (0..SEATS).map(seat).collect() }],
+        };
+        ShowCommand::Schedule(ShowScheduled { show: details, request: None })
+    }
+
+    pub(super) fn change_show(&mut self) -> Done {
+        let (node, show) = (self.node(), self.any_show());
+        let start = self.clock + self.rng.i64(-MINUTE..60 * MINUTE);
+        let at = |millis| Timestamp::from_millisecond(millis).ok();
+        let moves = self.rng.bool();
+        let changed = ShowChanged {
+            start_time: moves.then(|| at(start)).flatten(),
+            end_time: moves.then(|| at(start + 30 * MINUTE)).flatten(),
+            prices: BTreeMap::from([(SeatType::Regular, self.rng.i64(1..30_000))]),
+            ..ShowChanged::default()
+        };
+        self.show(node, &show, &[ShowCommand::Change(ChangeShow(changed))]).map(|_| ())
+    }
+
+    pub(super) fn cancel_show(&mut self) -> Done {
+        let (node, show) = (self.node(), self.any_show());
+        self.show(node, &show, &[ShowCommand::Cancel(ShowCancelled::default())]).map(|_| ())
+    }
+
+    pub(super) fn lock(&mut self) -> Done {
+        let (node, show) = (self.node(), self.any_show());
+        let batch = self.rng.usize(1..4);
+        let wanted: Vec<LockSeats> = (0..batch).map(|_| self.wanted(&show)).collect();
+        let commands: Vec<_> = wanted.iter().cloned().map(ShowCommand::LockSeats).collect();
+        let answers = self.show(node, &show, &commands)?;
+        for (wanted, answer) in wanted.into_iter().zip(answers) {
+            if answer.is_ok() {
+                self.bookings.push((wanted.booking_id, wanted.user_id));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn wanted(&mut self, show: &ShowId) -> LockSeats {
+        let mut seats: Vec<usize> = (0..SEATS).collect();
+        self.rng.shuffle(&mut seats);
+        seats.truncate(self.rng.usize(1..4));
+        let serial = self.serial();
+        let again = self.rng.u32(0..3) == 0;
+        let key = if again { self.rng.usize(0..KEYS).to_string() } else { format!("n{serial}") };
+        let fingerprint = if self.rng.u32(0..4) == 0 { "other" } else { "body" };
+        LockSeats {
+            booking_id: BookingId::compose(show, &serial.to_string()),
+            user_id: UserId::new(format!("u{}", self.rng.usize(0..USERS))),
+            seat_ids: seats.into_iter().map(|seat| SeatId::new(format!("A{seat}"))).collect(),
+            coupon_code: None,
+            client: None,
+            idempotency_key: key.as_str().into(),
+            fingerprint: fingerprint.into(),
+            ttl_millis: if self.rng.u32(0..4) == 0 {
+                self.rng.u64(1..5_000)
+            } else {
+                self.rng.u64(1..900_000)
+            },
+            live_locks_per_user: self.rng.bool().then_some(2),
+        }
+    }
+
+    /// A booking, most often one of the newest.
+    pub(super) fn any_booking(&mut self) -> Option<(BookingId, UserId)> {
+        let newest = self.bookings.len().saturating_sub(12);
+        let from = if self.rng.u32(0..4) == 0 { 0 } else { newest };
+        (!self.bookings.is_empty()).then(|| self.bookings[self.rng.usize(from..self.bookings.len())].clone())
+    }
+
+    pub(super) fn pay(&mut self) -> Done {
+        let node = self.node();
+        let Some((booking, user)) = self.any_booking() else { return Ok(()) };
+        let Some(show) = booking.show() else { return Ok(()) };
+        let stream = show_stream(&show);
+        let now = Timestamp::from_millisecond(self.clock + self.nodes[node].skew).unwrap_or(Timestamp::MAX);
+        let loaded = self.nodes[node].shows.entry(stream.clone()).or_default();
+        loaded.catch_up(&self.log, &stream);
+        let payable = loaded.state.screening().and_then(|screening| screening.payable(now, &booking, &user));
+        let Some(amount) = payable.ok().and_then(|booking| Some(booking.pricing.as_ref()?.amount())) else {
+            return Ok(());
+        };
+        let key = if self.rng.u32(0..5) == 0 { "other" } else { "k" };
+        let initiated = PaymentInitiated {
+            payment_id: booking.payment(),
+            booking_id: booking.clone(),
+            user_id: user.clone(),
+            provider: "SANDBOX".into(),
+            amount: amount.clone(),
+            return_url: "https://app.example.com".into(),
+            request: Request {
+                user_id: user,
+                route: "pay".into(),
+                idempotency_key: key.into(),
+                fingerprint: if self.rng.u32(0..9) == 0 { "other".into() } else { "body".into() },
+            },
+        };
+        let created = IntentCreated {
+            payment_id: booking.payment(),
+            payment_intent_id: intent_id(&booking),
+            redirect_url: "https://pay.example.com".into(),
+        };
+        let begin = if self.rng.bool() {
+            PaymentCommand::Initiate(initiated)
+        } else {
+            PaymentCommand::InitiateKnown(initiated, created.clone())
+        };
+        let stream = payment_stream(&booking);
+        let (_, answer) = self.payment(node, &stream, begin)?;
+        if answer.is_err() || self.rng.u32(0..12) == 0 {
+            return Ok(());
+        }
+        // The gateway knows a booking by its id: asked again, it answers the same intent.
+        if !self.intents.iter().any(|intent| intent.booking == booking) {
+            self.intents.push(Intent { booking: booking.clone(), amount, paid: false });
+        }
+        if self.rng.u32(0..12) == 0 {
+            return Ok(());
+        }
+        self.payment(node, &stream, PaymentCommand::RecordIntent(created)).map(|_| ())
+    }
+
+    pub(super) fn cancel_booking(&mut self) -> Done {
+        let node = self.node();
+        let Some((booking_id, user)) = self.any_booking() else { return Ok(()) };
+        let Some(show) = booking_id.show() else { return Ok(()) };
+        let user_id = if self.rng.u32(0..10) == 0 { "stranger".into() } else { user };
+        let command = CancelBooking { booking_id: booking_id.clone(), user_id };
+        let answers = self.show(node, &show, &[ShowCommand::CancelBooking(command)])?;
+        if answers.iter().all(Result::is_ok) && self.rng.bool() {
+            self.refund(node, &booking_id, RefundCause::BookingCancelled)?;
+        }
+        Ok(())
+    }
+}
