@@ -19,4 +19,5 @@ mod wire;
 
 pub use app::{ApiConfig, App, AppError, JwtConfig};
 pub use docs::openapi;
+pub use endpoints::audit::EventBody;
 pub use server::serve;

@@ -20,10 +20,10 @@ pub(crate) const PAGE: usize = 100;
 pub(crate) const MOST: usize = 1_000;
 const NDJSON: &str = "application/x-ndjson";
 
-/// An event.
+/// An event, as auditors see it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct EventBody<'a> {
+pub struct EventBody<'a> {
     #[schema(value_type = String)]
     event_id: Uuid,
     stream: &'a str,
@@ -54,8 +54,11 @@ pub(crate) struct EventsBody<'a> {
 fn answer(headers: &HeaderMap, events: &[Arc<Recorded>], next: Option<u64>) -> Result<Response, ApiError> {
     let unreadable =
         |error: serde_json::Error| ApiError::unavailable(&format!("a stored event is not JSON: {error}"));
-    let events: Vec<EventBody<'_>> =
-        events.iter().map(|recorded| body(recorded)).collect::<Result<_, _>>().map_err(unreadable)?;
+    let events: Vec<EventBody<'_>> = events
+        .iter()
+        .map(|recorded| EventBody::of(recorded))
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
     let lines = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
@@ -72,17 +75,20 @@ fn answer(headers: &HeaderMap, events: &[Arc<Recorded>], next: Option<u64>) -> R
     Ok(([(header::CONTENT_TYPE, NDJSON)], body).into_response())
 }
 
-fn body(recorded: &Recorded) -> Result<EventBody<'_>, serde_json::Error> {
-    Ok(EventBody {
-        event_id: recorded.id,
-        stream: recorded.stream.as_str(),
-        revision: recorded.revision,
-        position: recorded.position.0,
-        stored_name: &recorded.stored_name,
-        time: recorded.time,
-        actor: &recorded.metadata.actor,
-        correlation_id: &recorded.metadata.correlation_id,
-        causation_id: recorded.metadata.causation_id,
-        data: serde_json::from_slice(&recorded.data)?,
-    })
+impl<'a> EventBody<'a> {
+    /// A recorded event, its payload as it was stored. An error where that is not JSON.
+    pub fn of(recorded: &'a Recorded) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            event_id: recorded.id,
+            stream: recorded.stream.as_str(),
+            revision: recorded.revision,
+            position: recorded.position.0,
+            stored_name: &recorded.stored_name,
+            time: recorded.time,
+            actor: &recorded.metadata.actor,
+            correlation_id: &recorded.metadata.correlation_id,
+            causation_id: recorded.metadata.causation_id,
+            data: serde_json::from_slice(&recorded.data)?,
+        })
+    }
 }

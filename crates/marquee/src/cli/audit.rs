@@ -2,9 +2,9 @@
 //! reads the log itself.
 
 use clap::Subcommand;
+use marquee_api::EventBody;
 use marquee_event_store::{EventStore, StreamName};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::cli::Failure;
 use crate::client::Client;
@@ -22,22 +22,6 @@ pub enum AuditCommand {
         #[command(flatten)]
         common: CommonArgs,
     },
-}
-
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    event_id: uuid::Uuid,
-    stream: &'a str,
-    revision: u64,
-    position: u64,
-    #[serde(rename = "type")]
-    stored_name: &'a str,
-    time: jiff::Timestamp,
-    actor: &'a str,
-    correlation_id: &'a str,
-    causation_id: Option<uuid::Uuid>,
-    data: &'a RawValue,
 }
 
 impl AuditCommand {
@@ -82,19 +66,7 @@ async fn show_from_log(store: &impl EventStore, stream: &str) -> Result<u64, Fai
         let limit = usize::try_from(PAGE)?;
         let page = store.read_stream(StreamName::new(stream), from, limit).await?;
         for recorded in &page {
-            let line = Line {
-                event_id: recorded.id,
-                stream: recorded.stream.as_str(),
-                revision: recorded.revision,
-                position: recorded.position.0,
-                stored_name: &recorded.stored_name,
-                time: recorded.time,
-                actor: &recorded.metadata.actor,
-                correlation_id: &recorded.metadata.correlation_id,
-                causation_id: recorded.metadata.causation_id,
-                data: serde_json::from_slice(&recorded.data)?,
-            };
-            println!("{}", serde_json::to_string(&line)?);
+            println!("{}", serde_json::to_string(&EventBody::of(recorded)?)?);
         }
         from += page.len() as u64;
         if page.len() < limit {
