@@ -30,4 +30,5 @@ cargo test --workspace --locked
 
 say "a short load run, which checks that no seat is sold twice"
 cargo build --release --locked -p marquee -p marquee-load
-./target/release/marquee-load --scenario all --seconds 2 --shows 50
+built="${CARGO_TARGET_DIR:-target}/release"
+"$built/marquee-load" --marquee "$built/marquee" --seconds 2 --shows 50
