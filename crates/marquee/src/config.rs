@@ -66,8 +66,6 @@ pub struct CommonArgs {
     /// The configuration file [default: ./marquee.toml, where there is one].
     #[arg(long, env = "MARQUEE_CONFIG")]
     config: Option<PathBuf>,
-    #[arg(long, env = "MARQUEE_JWT_SECRET", hide = true, hide_env_values = true)]
-    jwt_secret: Option<String>,
     /// The issuer of tokens [default: marquee].
     #[arg(long, env = "MARQUEE_JWT_ISSUER")]
     jwt_issuer: Option<String>,
@@ -109,7 +107,7 @@ impl CommonArgs {
         let data_dir = self.data_dir.clone().or_else(|| file.data_dir.clone());
         Common {
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("marquee-data")),
-            jwt_secret: self.jwt_secret.clone().filter(|secret| !secret.is_empty()).map(String::into_bytes),
+            jwt_secret: secret("MARQUEE_JWT_SECRET"),
             jwt_issuer: or(&self.jwt_issuer, &file.jwt_issuer, "marquee"),
             jwt_audience: or(&self.jwt_audience, &file.jwt_audience, "marquee"),
         }
@@ -152,8 +150,6 @@ pub struct ServeArgs {
     /// The origin that clients reach the server by [default: `http://` and the address that it listens on].
     #[arg(long, env = "MARQUEE_PUBLIC_URL")]
     public_url: Option<String>,
-    #[arg(long, env = "MARQUEE_SANDBOX_SECRET", hide = true, hide_env_values = true)]
-    sandbox_secret: Option<String>,
     /// Writes the log as JSON, one object a line.
     #[arg(long, env = "MARQUEE_LOG_JSON")]
     log_json: bool,
@@ -217,14 +213,15 @@ impl ServeArgs {
                 .or(file.return_origins)
                 .unwrap_or_else(default_origins),
             public_url: self.public_url.clone().or(file.public_url),
-            sandbox_secret: self
-                .sandbox_secret
-                .clone()
-                .filter(|secret| !secret.is_empty())
-                .map(String::into_bytes),
+            sandbox_secret: secret("MARQUEE_SANDBOX_SECRET"),
             log_json: self.log_json,
         })
     }
+}
+
+/// A secret of the environment. Never a flag: everybody on the machine may read those.
+fn secret(variable: &str) -> Option<Vec<u8>> {
+    std::env::var(variable).ok().filter(|secret| !secret.is_empty()).map(String::into_bytes)
 }
 
 /// A whole number above zero, or `off`.
