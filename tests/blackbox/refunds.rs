@@ -58,7 +58,7 @@ async fn the_wrong_amount_or_currency_goes_back_and_the_booking_stays_payable() 
     );
     let body = world.get_booking("u_1", &booking).send().await.expect(200);
     assert_eq!(body["status"], "PAYMENT_PENDING");
-    assert_eq!(world.seat(0, "A1").await["status"], "LOCKED");
+    assert_eq!(world.seat_now("A1").await["status"], "LOCKED");
 
     world.webhook(&World::notice(&payment, "SUCCEEDED")).send().await.expect(200);
     world.reaches("u_1", &booking, "CONFIRMED").await;
