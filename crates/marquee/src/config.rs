@@ -39,12 +39,30 @@ struct File {
     read_model: Option<Backend>,
     messages: Option<Backend>,
     seat_lock_ttl: Option<String>,
-    rate_limit: Option<String>,
-    live_locks_per_user: Option<String>,
+    rate_limit: Option<Limit>,
+    live_locks_per_user: Option<Limit>,
+    log_json: Option<bool>,
     return_origins: Option<Vec<String>>,
     public_url: Option<String>,
     jwt_issuer: Option<String>,
     jwt_audience: Option<String>,
+}
+
+/// A limit as the file has it: a number, or `"off"`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Limit {
+    Number(u32),
+    Word(String),
+}
+
+impl Limit {
+    fn text(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Word(word) => word.clone(),
+        }
+    }
 }
 
 impl File {
@@ -151,7 +169,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MARQUEE_PUBLIC_URL")]
     public_url: Option<String>,
     /// Writes the log as JSON, one object a line.
-    #[arg(long, env = "MARQUEE_LOG_JSON")]
+    #[arg(long, env = "MARQUEE_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new())]
     log_json: bool,
 }
 
@@ -198,14 +216,15 @@ impl ServeArgs {
         }
         let ttl = text(&self.seat_lock_ttl, &file.seat_lock_ttl, "5m");
         let ttl = parse_duration(&ttl).map_err(|reason| ConfigError::Value("seat-lock-ttl", reason))?;
-        let locks = text(&self.live_locks_per_user, &file.live_locks_per_user, "2");
+        let rate = text(&self.rate_limit, &file.rate_limit.as_ref().map(Limit::text), "50");
+        let locks = text(&self.live_locks_per_user, &file.live_locks_per_user.as_ref().map(Limit::text), "2");
         let default_origins = || vec!["https://app.example.com".to_owned()];
         Ok(ServeConfig {
             common: self.common.settle(&file),
             demo: self.demo,
             listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             seat_lock_ttl: ttl,
-            rate_limit: limit("rate-limit", &text(&self.rate_limit, &file.rate_limit, "50"))?,
+            rate_limit: limit("rate-limit", &rate)?,
             live_locks_per_user: limit("live-locks-per-user", &locks)?,
             return_origins: self
                 .return_origins
@@ -214,7 +233,7 @@ impl ServeArgs {
                 .unwrap_or_else(default_origins),
             public_url: self.public_url.clone().or(file.public_url),
             sandbox_secret: secret("MARQUEE_SANDBOX_SECRET"),
-            log_json: self.log_json,
+            log_json: self.log_json || file.log_json.unwrap_or_default(),
         })
     }
 }
@@ -270,6 +289,9 @@ mod tests {
     #[test]
     fn an_unknown_setting_is_refused() {
         assert!(toml::from_str::<File>("listen = \"127.0.0.1:80\"").is_ok());
+        let limits: File = toml::from_str("rate-limit = 5\nlive-locks-per-user = \"off\"").unwrap();
+        assert_eq!(limits.rate_limit.unwrap().text(), "5");
+        assert_eq!(limits.live_locks_per_user.unwrap().text(), "off");
         assert!(
             toml::from_str::<File>("jwt-secret = \"x\"").is_err(),
             "no secret lies in the configuration file"
