@@ -36,7 +36,7 @@ pub(crate) struct PatchBody {
     /// Major units; types that are not named keep their price.
     #[schema(value_type = BTreeMap<String, f64>)]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    prices: BTreeMap<SeatType, serde_json::Number>,
+    prices: BTreeMap<SeatType, wire::Major>,
 }
 
 /// Changes some of a show's facts. Bookings keep the price that they were made at.

@@ -37,7 +37,7 @@ pub(crate) struct ScheduleBody {
     format: String,
     /// Major units for each type of seat that the screen has.
     #[schema(value_type = BTreeMap<String, f64>)]
-    prices: BTreeMap<SeatType, serde_json::Number>,
+    prices: BTreeMap<SeatType, wire::Major>,
 }
 
 /// Schedules a show on a screen of the partner.
