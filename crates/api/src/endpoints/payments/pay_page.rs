@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::auth::Public;
 use crate::error::ApiError;
 use crate::query::Segments;
+use crate::same_origin::SameOrigin;
 use crate::wire::Amount;
 use crate::{body, return_url};
 
@@ -84,7 +85,8 @@ h1{{font-size:2rem}}button{{font:inherit;padding:.7rem 1.6rem;border:0;border-ra
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // `no-referrer` would also make the form's own origin `null`.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -93,6 +95,7 @@ h1{{font-size:2rem}}button{{font:inherit;padding:.7rem 1.6rem;border:0;border-ra
 pub(crate) async fn press(
     State(app): State<App>,
     _: Public,
+    _: SameOrigin,
     Segments(intent): Segments<String>,
     form: Body,
 ) -> Result<Response, ApiError> {
