@@ -89,6 +89,24 @@ pub(crate) fn router() -> Router<App> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+        let mut names: Vec<_> =
+            operations.map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect();
+        let count = names.len();
+        assert!(count > 20, "the document names the operations: {names:?}");
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count, "a generated client would have two methods of one name: {names:?}");
+        // A verb and what it is done to: the handlers' own names (`list`, `add`) say it only within their file.
+        for name in names {
+            assert!(name.chars().any(|letter| letter.is_ascii_uppercase()), "{name}");
+        }
+    }
+
     /// `UPDATE_SCHEMAS=1 cargo test -p marquee-api` writes the file anew.
     #[test]
     fn the_committed_document_is_the_one_that_is_served() {

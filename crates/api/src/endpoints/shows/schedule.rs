@@ -41,7 +41,7 @@ pub(crate) struct ScheduleBody {
 }
 
 /// Schedules a show on a screen of the partner.
-#[utoipa::path(post, path = "/api/v1/shows", tag = "partners", request_body = ScheduleBody, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "scheduleShow", path = "/api/v1/shows", tag = "partners", request_body = ScheduleBody, security(("bearer" = [])),
     responses((status = 201, description = "scheduled"), (status = 400, body = ErrorEnvelope),
         (status = 403, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]
 pub(crate) async fn schedule(
