@@ -10,13 +10,13 @@ use crate::app::App;
 use crate::error::ApiError;
 
 /// The process answers.
-#[utoipa::path(get, path = "/healthz", tag = "ops", responses((status = 200, description = "alive")))]
+#[utoipa::path(get, operation_id = "getHealth", path = "/healthz", tag = "ops", responses((status = 200, description = "alive")))]
 pub(crate) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
 /// Every view has caught up, and requests can be served.
-#[utoipa::path(get, path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
+#[utoipa::path(get, operation_id = "getReadiness", path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     if app.views.ready() {
         return Ok(Json(json!({ "status": "ready" })));
@@ -32,13 +32,13 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiErro
 }
 
 /// Metrics, as Prometheus reads them.
-#[utoipa::path(get, path = "/metrics", tag = "ops", responses((status = 200, content_type = "text/plain", description = "metrics")))]
+#[utoipa::path(get, operation_id = "getMetrics", path = "/metrics", tag = "ops", responses((status = 200, content_type = "text/plain", description = "metrics")))]
 pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
 }
 
 /// The public keys that tickets are checked with.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops", responses((status = 200, description = "a JWK set")))]
+#[utoipa::path(get, operation_id = "getTicketKeys", path = "/.well-known/jwks.json", tag = "ops", responses((status = 200, description = "a JWK set")))]
 pub(crate) async fn jwks(State(app): State<App>) -> Json<Value> {
     Json(app.tickets.jwks().clone())
 }

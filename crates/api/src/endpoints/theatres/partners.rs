@@ -29,7 +29,7 @@ pub(crate) struct PartnerBody {
 }
 
 /// Takes a partner aboard.
-#[utoipa::path(post, path = "/api/v1/partners", tag = "partners", request_body = PartnerBody, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "createPartner", path = "/api/v1/partners", tag = "partners", request_body = PartnerBody, security(("bearer" = [])),
     responses((status = 201, description = "on board"), (status = 400, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]
 pub(crate) async fn onboard(
     State(app): State<App>,
