@@ -1,6 +1,7 @@
 //! The sandbox's own pay page, used as a person's browser would.
 
 use crate::support::http::{Answer, Http};
+use crate::support::server::Options;
 use crate::support::world::World;
 
 /// The value of an attribute of the first tag in a piece of HTML.
@@ -88,6 +89,21 @@ async fn pressing_pay_confirms_by_a_signed_webhook_and_returns_the_person() {
     press(&world.http, &url, &html, "Pay").await;
     world.reaches("u_1", &booking, "CONFIRMED").await;
     assert_eq!(world.events_of("payment.succeeded", &booking, 1).await.len(), 1, "pressed twice, paid once");
+}
+
+/// Behind a proxy that speaks TLS, the server cannot reach itself by the name that customers use.
+#[tokio::test]
+async fn pressing_pay_works_behind_a_public_name() {
+    let options = Options { public_url: Some("https://tickets.example.com"), ..Options::default() };
+    let world = World::with(&options).await;
+    let booking = world.booked("u_1", &["A1"]).await;
+    let payment = world.paying("u_1", &booking).await;
+    let redirect = payment["providerPayload"]["redirectUrl"].as_str().expect("text");
+    let path = redirect.strip_prefix("https://tickets.example.com").expect("the public name");
+    let url = format!("{}{path}", world.http.base());
+    let html = world.http.url("GET", &url).send().await.text;
+    assert_eq!(press(&world.http, &url, &html, "Pay").await.status, 303);
+    world.reaches("u_1", &booking, "CONFIRMED").await;
 }
 
 #[tokio::test]

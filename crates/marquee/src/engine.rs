@@ -1,5 +1,6 @@
 //! Wiring: the log, what writes it, what reads it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use marquee_api::{ApiConfig, App, JwtConfig};
@@ -36,6 +37,7 @@ impl Engine {
     pub async fn start(
         config: &ServeConfig,
         dir: &DataDir,
+        listen: SocketAddr,
         own_origin: &str,
         metrics: PrometheusHandle,
     ) -> Result<Self, Failure> {
@@ -70,7 +72,7 @@ impl Engine {
         return_origins.push(own_origin.to_owned());
         let api = ApiConfig {
             return_origins,
-            own_origin: own_origin.to_owned(),
+            listen,
             rate_limit: config.rate_limit,
             jwt,
             ticket_key: secrets::ticket_key(data_dir)?,

@@ -28,7 +28,7 @@ pub async fn run(config: &ServeConfig) -> Result<(), Failure> {
     let listen = listener.local_addr()?;
     let own_origin = config.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
 
-    let engine = Engine::start(config, &dir, &own_origin, metrics).await?;
+    let engine = Engine::start(config, &dir, listen, &own_origin, metrics).await?;
     if config.demo {
         demo::load(&engine.commands, engine.clock.now()).await?;
     }

@@ -113,7 +113,7 @@ pub(crate) async fn press(
     Ok(Redirect::to(&back).into_response())
 }
 
-/// Sends the notice as a gateway would: signed, over HTTP, to the public webhook.
+/// Sends the notice as a gateway would: signed, over HTTP, to the webhook.
 async fn send(
     app: &App,
     sandbox: &SandboxGateway,
@@ -132,11 +132,12 @@ async fn send(
         timestamp: app.clock.now(),
     };
     let notice = serde_json::to_vec(&notice).map_err(|error| failed(error.to_string()))?;
-    let request = hyper::Request::post(format!("{}/api/v1/payments/webhooks/sandbox", app.config.own_origin))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("x-sandbox-signature", sandbox.sign(&notice))
-        .body(Full::new(Bytes::from(notice)))
-        .map_err(|error| failed(error.to_string()))?;
+    let request =
+        hyper::Request::post(format!("http://{}/api/v1/payments/webhooks/sandbox", app.config.listen))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-sandbox-signature", sandbox.sign(&notice))
+            .body(Full::new(Bytes::from(notice)))
+            .map_err(|error| failed(error.to_string()))?;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let sent = tokio::time::timeout(PATIENCE, client.request(request)).await;
     let answer = sent.map_err(|_| failed("no answer".into()))?.map_err(|error| failed(error.to_string()))?;
