@@ -149,10 +149,28 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>>;
 
+    /// Reads a stream backwards from a revision (inclusive), or from its end, at most `limit` events, newest first. Empty where
+    /// there are none.
+    fn read_stream_back(
+        &self,
+        stream: StreamName,
+        from: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>>;
+
     /// Reads the whole log forwards after a position (exclusive), at most `limit` events that pass the filter.
     fn read_all(
         &self,
         after: Position,
+        limit: usize,
+        filter: TypeFilter,
+    ) -> BoxFuture<'_, Result<Page, ReadError>>;
+
+    /// Reads the whole log backwards before a position (exclusive), or from its end, at most `limit` events that pass the
+    /// filter, newest first. `next` is the position to read on before, and 0 once the first event was looked at.
+    fn read_all_back(
+        &self,
+        before: Option<Position>,
         limit: usize,
         filter: TypeFilter,
     ) -> BoxFuture<'_, Result<Page, ReadError>>;
