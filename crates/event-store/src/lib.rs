@@ -6,12 +6,14 @@ pub mod conformance;
 pub mod door;
 pub mod embedded;
 mod envelope;
+pub mod kurrent;
 mod port;
 mod stream;
 mod wire;
 
 pub use envelope::{Metadata, Recorded};
 pub use port::{
-    AppendError, Appended, EventStore, Expected, Follower, NewEvent, Page, Position, ReadError, TypeFilter,
+    AppendError, Appended, EventStore, Expected, Follower, NewEvent, Outage, Page, Position, ReadError,
+    TypeFilter,
 };
 pub use stream::{CATEGORIES, StreamName};

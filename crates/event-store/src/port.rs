@@ -124,6 +124,15 @@ pub struct Page {
     pub next: Position,
 }
 
+/// A store that cannot be reached, or must not be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// Since when.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub reason: String,
+}
+
 /// A log of events: streams under optimistic concurrency, and all of them in one order.
 ///
 /// - An append is atomic, and durable before it is answered.
@@ -177,6 +186,11 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// The position of the last durable event, as it moves. Followers wait on this and then read.
     fn head(&self) -> watch::Receiver<Position>;
+
+    /// What is wrong with the store, where something is.
+    fn outage(&self) -> Option<Outage> {
+        None
+    }
 }
 
 /// Reads the whole log from a position and then follows it live.
