@@ -8,7 +8,7 @@ mod append;
 mod batch;
 mod filter;
 mod proposal;
-mod proto;
+pub(crate) mod proto;
 mod read;
 mod refusal;
 mod service;

@@ -1,6 +1,6 @@
 //! The protocol, as the `.proto` files beside `src` have it.
 
-pub(super) mod event_store {
+mod event_store {
     pub mod client {
         #![expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated")]
         tonic::include_proto!("event_store.client");
@@ -17,4 +17,4 @@ pub(super) mod event_store {
     }
 }
 
-pub(super) use event_store::client::*;
+pub(crate) use event_store::client::*;
