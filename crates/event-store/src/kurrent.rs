@@ -20,8 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::clock_rule::ClockRule;
 use self::connector::Connector;
@@ -51,6 +54,9 @@ struct Shared {
     clock_rule: ClockRule,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
+    /// Where every call of the client runs: a connection dies with the runtime that it was opened in, and callers have runtimes of
+    /// their own, some without any network.
+    home: Handle,
 }
 
 impl Shared {
@@ -103,6 +109,7 @@ impl KurrentStore {
             clock_rule: ClockRule::default(),
             clock,
             stop: stop.clone(),
+            home: Handle::current(),
         });
         shared.out("no connection yet");
         let store = Self { shared: Arc::clone(&shared), _running: Arc::new(stop.drop_guard()) };
@@ -132,7 +139,30 @@ impl KurrentStore {
         events: &[Arc<Recorded>],
     ) -> Result<Appended, AppendError> {
         let events = events.iter().map(|event| Outgoing::copied(event)).collect();
-        self.shared.append(stream, expected, events).await
+        self.append_at_home(stream, expected, events).await
+    }
+
+    /// Appends, to the end even where the caller gives up.
+    async fn append_at_home(
+        &self,
+        stream: StreamName,
+        expected: Expected,
+        events: Vec<Outgoing>,
+    ) -> Result<Appended, AppendError> {
+        let shared = Arc::clone(&self.shared);
+        let append = async move { shared.append(stream, expected, events).await };
+        let lost = |error: JoinError| AppendError::Unavailable(format!("the append was lost: {error}"));
+        self.shared.home.spawn(append).await.map_err(lost)?
+    }
+
+    async fn read_at_home<T, F>(&self, read: impl FnOnce(Arc<Shared>) -> F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ReadError>> + Send + 'static,
+    {
+        let reading = self.shared.home.spawn(read(Arc::clone(&self.shared)));
+        let lost = |error: JoinError| ReadError::Unavailable(format!("the read was lost: {error}"));
+        AbortOnDropHandle::new(reading).await.map_err(lost)?
     }
 }
 
@@ -145,7 +175,7 @@ impl EventStore for KurrentStore {
     ) -> BoxFuture<'_, Result<Appended, AppendError>> {
         Box::pin(async move {
             let events = events.iter().map(Outgoing::new).collect::<Result<_, _>>()?;
-            self.shared.append(stream, expected, events).await
+            self.append_at_home(stream, expected, events).await
         })
     }
 
@@ -155,7 +185,9 @@ impl EventStore for KurrentStore {
         from: u64,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>> {
-        Box::pin(async move { self.shared.read_stream(&stream, from, limit).await })
+        Box::pin(
+            self.read_at_home(move |shared| async move { shared.read_stream(&stream, from, limit).await }),
+        )
     }
 
     fn read_stream_back(
@@ -164,7 +196,11 @@ impl EventStore for KurrentStore {
         from: Option<u64>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>> {
-        Box::pin(async move { self.shared.read_stream_back(&stream, from, limit).await })
+        Box::pin(
+            self.read_at_home(
+                move |shared| async move { shared.read_stream_back(&stream, from, limit).await },
+            ),
+        )
     }
 
     fn read_all(
@@ -173,7 +209,13 @@ impl EventStore for KurrentStore {
         limit: usize,
         filter: TypeFilter,
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
-        Box::pin(async move { self.shared.read_all(after, limit, &filter).await })
+        Box::pin(async move {
+            // Followers that are live read from memory, and need no other task for that.
+            if let Some(page) = self.shared.read_delivered(after, limit, &filter) {
+                return Ok(page);
+            }
+            self.read_at_home(move |shared| async move { shared.read_all(after, limit, &filter).await }).await
+        })
     }
 
     fn read_all_back(
@@ -182,7 +224,11 @@ impl EventStore for KurrentStore {
         limit: usize,
         filter: TypeFilter,
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
-        Box::pin(async move { self.shared.read_all_back(before, limit, &filter).await })
+        Box::pin(
+            self.read_at_home(
+                move |shared| async move { shared.read_all_back(before, limit, &filter).await },
+            ),
+        )
     }
 
     fn head(&self) -> watch::Receiver<Position> {

@@ -1,6 +1,8 @@
 //! The KurrentDB adapter under the port's conformance suite, against the door of an embedded log: the official client on one side,
 //! the protocol on the other.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "common/door.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod door;

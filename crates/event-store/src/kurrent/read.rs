@@ -68,6 +68,15 @@ impl Shared {
         Ok(events)
     }
 
+    /// A page of what was delivered, where that reaches the head.
+    pub(super) fn read_delivered(&self, after: Position, limit: usize, filter: &TypeFilter) -> Option<Page> {
+        let head = *self.head.borrow();
+        if limit == 0 || after >= head {
+            return Some(Page { events: vec![], next: after });
+        }
+        if self.tail.until() < head { None } else { self.tail.read(after, limit, filter) }
+    }
+
     pub(super) async fn read_all(
         &self,
         after: Position,
