@@ -15,19 +15,17 @@ pub(crate) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Every view has caught up, and requests can be served.
+/// The log is within reach, every view has caught up, and requests can be served.
 #[utoipa::path(get, operation_id = "getReadiness", path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
-    if app.views.ready() {
+    let outage = app.store.outage();
+    if outage.is_none() && app.views.ready() {
         return Ok(Json(json!({ "status": "ready" })));
     }
-    let missing: Vec<String> = app
-        .views
-        .status()
-        .into_iter()
-        .filter(|projection| projection.lag > 0)
-        .map(|projection| format!("{} is {} events behind", projection.name, projection.lag))
-        .collect();
+    let outage = outage.map(|outage| format!("the event store, since {}: {}", outage.since, outage.reason));
+    let behind = app.views.status().into_iter().filter(|projection| projection.lag > 0);
+    let behind = behind.map(|projection| format!("{} is {} events behind", projection.name, projection.lag));
+    let missing: Vec<String> = outage.into_iter().chain(behind).collect();
     Err(ApiError::not_ready(&missing))
 }
 
