@@ -2,15 +2,17 @@
 //!
 //! Correctness rests on the expected revision alone; the writer is only what makes a hot show fast.
 
+mod answers;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
 use jiff::Timestamp;
+use marquee_domain::Decider;
 use marquee_domain::ids::{BookingId, ShowId};
-use marquee_domain::show::{Booking, Show, ShowCommand, ShowDetails, ShowEvent};
-use marquee_domain::{Decider, Event};
+use marquee_domain::show::{Booking, Show, ShowCommand, ShowDetails};
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{
     AppendError, EventStore, Expected, Metadata, NewEvent, Position, Recorded, StreamName,
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::error::CommandError;
 use crate::execute::{Loaded, catch_up, new_event};
+use answers::{Answers, Noted, Span, note};
 
 /// Most commands that are decided together: bounds the size of an append.
 const MOST_IN_BATCH: usize = 256;
@@ -146,53 +149,6 @@ fn gone() -> CommandError {
 struct Durable {
     loaded: Loaded<Show>,
     answers: HashMap<BookingId, Answers>,
-}
-
-/// Positions of the events that answered for a booking.
-#[derive(Clone, Copy)]
-struct Answers {
-    /// Of the event that completed its creation.
-    created: Position,
-    /// Of its last event.
-    last: Position,
-}
-
-/// What an event answers for a booking.
-enum Noted {
-    Created(BookingId),
-    Moved(BookingId),
-}
-
-impl Noted {
-    fn of(event: &Event) -> Option<Self> {
-        let Event::Show(event) = event else { return None };
-        match event {
-            ShowEvent::PaymentPending(event) => Some(Self::Created(event.booking_id.clone())),
-            ShowEvent::Confirmed(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Failed(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Expired(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::BookingCancelled(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Completed(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Scheduled(_)
-            | ShowEvent::Changed(_)
-            | ShowEvent::Cancelled(_)
-            | ShowEvent::SeatsLocked(_) => None,
-        }
-    }
-}
-
-fn note(answers: &mut HashMap<BookingId, Answers>, noted: Option<Noted>, position: Position) {
-    match noted {
-        Some(Noted::Created(booking)) => {
-            answers.insert(booking, Answers { created: position, last: position });
-        }
-        Some(Noted::Moved(booking)) => {
-            if let Some(known) = answers.get_mut(&booking) {
-                known.last = position;
-            }
-        }
-        None => {}
-    }
 }
 
 struct Writer {
@@ -408,24 +364,6 @@ impl Writer {
 }
 
 type Reply = oneshot::Sender<Result<Decided, CommandError>>;
-
-/// Where the events of an append are in the log.
-#[derive(Clone, Copy)]
-struct Span {
-    /// Of the last one.
-    end: Position,
-    count: usize,
-    counted: bool,
-}
-
-impl Span {
-    const NOTHING: Self = Self { end: Position(0), count: 0, counted: true };
-
-    /// The position of one event; where positions do not count events, that of the last, behind which it lies.
-    fn place(self, index: usize) -> Position {
-        if self.counted { Position(self.end.0 - (self.count - 1 - index) as u64) } else { self.end }
-    }
-}
 
 fn unavailable(replies: &mut [Option<Reply>], reason: &str) {
     for reply in replies {
