@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::views::ViewsError;
 
 /// The version of these tables. A file of another version is made again from the log.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Shows are numbered as they come, so that rows and keys stay small. Bookings lie with their show, in the order of
 /// their ids. The key of `seats` is the second lock: no two live bookings own one seat of a show.
@@ -21,6 +21,7 @@ const TABLES: &str = "
         show_id TEXT NOT NULL UNIQUE,
         theatre_id TEXT NOT NULL,
         start_time INTEGER NOT NULL,
+        end_time INTEGER NOT NULL,
         timezone TEXT NOT NULL,
         cancelled INTEGER NOT NULL
     );
