@@ -194,9 +194,10 @@ impl Making {
     fn keep(&mut self) -> Option<Duration> {
         let wait = self.keeper.due();
         if wait == Some(Duration::ZERO) {
+            let paused = std::time::Instant::now();
             let (header, facts) = self.capture();
             let path = self.snapshots.path(self.generation);
-            self.keeper.begin(&path, header, facts.into_iter().map(|fact| fact.saved()));
+            self.keeper.begin(paused, &path, header, facts.into_iter().map(|fact| fact.saved()));
             return None;
         }
         wait

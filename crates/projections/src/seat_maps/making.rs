@@ -253,10 +253,11 @@ impl Projector for Making {
     fn settle(&mut self) -> Result<Option<Duration>, ViewsError> {
         let wait = self.keeper.due();
         if wait == Some(Duration::ZERO) {
+            let paused = std::time::Instant::now();
             let (header, boards) = self.capture();
             let path = self.snapshots.path(self.generation);
             self.shared.watchers.retain(|_, watcher| !watcher.is_closed());
-            self.keeper.begin(&path, header, boards.into_iter().map(|board| board.saved()));
+            self.keeper.begin(paused, &path, header, boards.into_iter().map(|board| board.saved()));
             return Ok(None);
         }
         Ok(wait)

@@ -56,9 +56,10 @@ impl Keeper {
         Some(if self.writing.is_some() { wait.max(Duration::from_secs(1)) } else { wait })
     }
 
-    /// Writes what was handed over, on a thread of its own.
+    /// Writes what was handed over, on a thread of its own. The projector has paused since `paused`.
     pub fn begin<R: Serialize>(
         &mut self,
+        paused: Instant,
         path: &Path,
         header: Header,
         records: impl Iterator<Item = R> + Send + 'static,
@@ -72,6 +73,7 @@ impl Keeper {
             Ok(thread) => (self.unsaved, self.writing) = (0, Some(thread)),
             Err(error) => self.failed(&error),
         }
+        tracing::debug!(projection, pause = ?paused.elapsed(), "a view goes on while it is written down");
     }
 
     /// Writes now, and returns once it is on disk.
@@ -159,7 +161,7 @@ mod tests {
         let path = dir.path().join("words.snapshot");
         let mut keeper = Keeper::new("words");
         keeper.count(3);
-        keeper.begin(&path, header(), ["one", "two"].into_iter());
+        keeper.begin(Instant::now(), &path, header(), ["one", "two"].into_iter());
         assert!(!keeper.is_behind());
         keeper.finish();
         assert_eq!(load::<String>(&path, "words.1", 1).unwrap().1, ["one", "two"]);
@@ -171,7 +173,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut keeper = Keeper::new("words");
         keeper.count(3);
-        keeper.begin(&dir.path().join("nowhere/words.snapshot"), header(), ["one"].into_iter());
+        keeper.begin(
+            Instant::now(),
+            &dir.path().join("nowhere/words.snapshot"),
+            header(),
+            ["one"].into_iter(),
+        );
         keeper.finish();
         assert!(keeper.is_behind());
         assert!(keeper.due().is_some_and(|wait| wait > EVERY / 2));

@@ -265,6 +265,7 @@ async fn a_rebuilt_view_is_what_the_next_start_opens() {
     assert!(first >= world.head);
     assert_eq!(found, opened(&world.dir.path().join("fresh"), &world).await.0);
     world.reopen_views().await;
+    world.caught_up().await;
     assert_eq!(MEMORY_VIEWS.map(|name| world.generation(name)), [2, 2]);
 }
 
