@@ -26,8 +26,8 @@ pub(crate) struct Header {
     pub generation: u64,
     /// It holds every event up to here.
     pub position: Position,
-    /// The log's own time there, in milliseconds since 1970.
-    pub log_time: i64,
+    /// When the latest events before it were decided, in milliseconds since 1970.
+    pub times: Vec<i64>,
     /// The streams that were parked.
     pub parked: Vec<ParkedStream>,
 }
@@ -176,7 +176,7 @@ mod tests {
 
     fn header() -> Header {
         let (format, position) = ("words.1".into(), Position(7));
-        Header { format, generation: 3, position, log_time: 1_000, parked: vec![] }
+        Header { format, generation: 3, position, times: vec![1_000], parked: vec![] }
     }
 
     fn written(dir: &Path) -> PathBuf {

@@ -130,8 +130,10 @@ impl Making {
     fn load(&mut self) -> Result<(), Unusable> {
         let path = self.snapshots.path(self.generation);
         let (header, facts) = snapshot::load(&path, FORMAT, self.generation)?;
-        facts.into_iter().for_each(|fact| self.facts.restore(fact));
-        self.programme = Programme::at(header.log_time);
+        for fact in facts {
+            self.facts.restore(fact);
+        }
+        self.programme = Programme::at(header.times);
         for card in &self.facts.shows {
             self.programme.add(card.key(), card.show.end_time);
         }
@@ -178,7 +180,7 @@ impl Making {
             format: FORMAT.into(),
             generation: self.generation,
             position: self.checkpoint,
-            log_time: self.programme.log_time(),
+            times: self.programme.times(),
             parked: self.parking.rows(),
         };
         (header, self.facts.capture())

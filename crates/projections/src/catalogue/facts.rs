@@ -36,7 +36,7 @@ pub(crate) enum Saved {
     Partner(Arc<PartnerOnboarded>),
     Theatre(Arc<TheatreDetails>),
     Screen(Arc<ScreenDetails>),
-    Show(SavedCard),
+    Show(Box<SavedCard>),
 }
 
 /// A fact as it is known, whatever becomes of it.
@@ -171,7 +171,7 @@ impl Facts {
                 screens.insert(screen.screen_id.clone(), screen);
             }
             Saved::Show(card) => {
-                let card = ShowCard::restored(card);
+                let card = ShowCard::restored(*card);
                 self.shows.insert(card.show.show_id.clone(), Arc::new(card));
             }
         }
@@ -200,7 +200,7 @@ impl Known {
             Self::Partner(partner) => Saved::Partner(Arc::clone(partner)),
             Self::Theatre(theatre) => Saved::Theatre(Arc::clone(theatre)),
             Self::Screen(screen) => Saved::Screen(Arc::clone(screen)),
-            Self::Show(card) => Saved::Show(card.saved()),
+            Self::Show(card) => Saved::Show(Box::new(card.saved())),
         }
     }
 }

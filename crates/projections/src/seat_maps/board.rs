@@ -344,3 +344,58 @@ impl Seats {
         self.states.iter().map(|seat| seat.until).filter(|until| *until > now).min().unwrap_or(SOLD)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use marquee_domain::money::Currency;
+    use marquee_domain::show::ShowCancelled;
+    use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
+
+    use super::*;
+
+    fn show() -> ShowDetails {
+        let seat = |seat: &str| LayoutSeat { seat_id: seat.into(), seat_type: SeatType::Regular };
+        ShowDetails {
+            show_id: "sh_1".into(),
+            partner_id: "p_1".into(),
+            theatre_id: "th_1".into(),
+            city_id: "blr".into(),
+            timezone: "Asia/Kolkata".into(),
+            screen_id: "sc_1".into(),
+            screen_name: "Screen 1".into(),
+            movie_id: "mv_1".into(),
+            start_time: Timestamp::UNIX_EPOCH,
+            end_time: Timestamp::UNIX_EPOCH,
+            language: "en".into(),
+            format: "2D".into(),
+            currency: Currency::inr(),
+            prices: BTreeMap::new(),
+            rows: vec![LayoutRow { row_label: "A".into(), seats: vec![seat("A1"), seat("A2")] }],
+        }
+    }
+
+    fn text(board: &Board) -> String {
+        serde_json::to_string(&board.content()).unwrap()
+    }
+
+    #[test]
+    fn what_was_captured_stays_while_the_board_goes_on() {
+        let board = Board::new(show(), Position(1));
+        let (before, captured) = (text(&board), board.capture());
+        board.apply(&ShowCancelled::default().into(), Position(2)).unwrap();
+        let restored = Board::restore(captured.saved()).unwrap();
+        assert_eq!(text(&restored), before);
+        assert_ne!(text(&board), before);
+    }
+
+    #[test]
+    fn a_booking_of_a_seat_that_the_show_does_not_have_is_no_board() {
+        let mut saved = Board::new(show(), Position(1)).capture().saved();
+        let holding = Holding { number: 1, status: BookingStatus::Confirmed, seats: vec![2] };
+        let booking = BookingId::compose(&"sh_1".into(), "01");
+        saved.holdings.push(SavedHolding { booking, until: SOLD, holding });
+        assert!(Board::restore(saved).is_none());
+    }
+}

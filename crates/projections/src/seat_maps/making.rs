@@ -109,7 +109,7 @@ impl Making {
     fn load(&mut self) -> Result<(), Unusable> {
         let (header, boards) =
             snapshot::load::<SavedBoard>(&self.snapshots.path(self.generation), FORMAT, self.generation)?;
-        self.programme = Programme::at(header.log_time);
+        self.programme = Programme::at(header.times);
         for saved in boards {
             let show = saved.show_id().clone();
             let board = Board::restore(saved)
@@ -173,7 +173,7 @@ impl Making {
             format: FORMAT.into(),
             generation: self.generation,
             position: self.checkpoint,
-            log_time: self.programme.log_time(),
+            times: self.programme.times(),
             parked: self.parking.rows(),
         };
         (header, self.boards.iter().map(|board| board.capture()).collect())

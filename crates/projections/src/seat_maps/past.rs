@@ -50,29 +50,23 @@ impl Past {
         let permit = self.permits.acquire().await;
         let _permit = permit.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         folded.read_on(&*self.store, show).await?;
-        let board = folded.board.clone();
-        self.keep(show, board.is_some());
-        Ok(board)
+        if folded.board.is_none() {
+            self.kept().retain(|(known, _)| known != show);
+        }
+        Ok(folded.board.clone())
     }
 
-    /// Whoever reads the same show at the same time shares the work.
+    /// Whoever reads the same show at the same time shares the work. What was not read for longest is forgotten.
     fn slot(&self, show: &ShowId) -> Slot {
         let mut kept = self.kept();
         let at = kept.iter().position(|(known, _)| known == show);
         let entry = at.and_then(|at| kept.remove(at)).unwrap_or_else(|| (show.clone(), Slot::default()));
         let slot = Arc::clone(&entry.1);
         kept.push_back(entry);
-        slot
-    }
-
-    /// Forgets what is not there, and what was not read for longest: asking for shows that never were pushes nothing out.
-    fn keep(&self, show: &ShowId, found: bool) {
-        let mut kept = self.kept();
-        if !found {
-            kept.retain(|(known, _)| known != show);
-        } else if kept.len() > KEPT {
+        if kept.len() > KEPT {
             kept.pop_front();
         }
+        slot
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<(ShowId, Slot)>> {

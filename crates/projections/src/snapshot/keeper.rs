@@ -138,7 +138,7 @@ mod tests {
 
     fn header() -> Header {
         let (format, position) = ("words.1".into(), Position(7));
-        Header { format, generation: 1, position, log_time: 0, parked: vec![] }
+        Header { format, generation: 1, position, times: vec![], parked: vec![] }
     }
 
     #[test]
