@@ -48,6 +48,15 @@ impl EventStore for Watched {
         self.log.read_stream(stream, from, limit)
     }
 
+    fn read_stream_back(
+        &self,
+        stream: StreamName,
+        from: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>> {
+        self.log.read_stream_back(stream, from, limit)
+    }
+
     fn read_all(
         &self,
         after: Position,
@@ -56,6 +65,15 @@ impl EventStore for Watched {
     ) -> BoxFuture<'_, Result<Page, ReadError>> {
         self.read_after.lock().unwrap().push(after);
         self.log.read_all(after, limit, filter)
+    }
+
+    fn read_all_back(
+        &self,
+        before: Option<Position>,
+        limit: usize,
+        filter: TypeFilter,
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        self.log.read_all_back(before, limit, filter)
     }
 
     fn head(&self) -> watch::Receiver<Position> {
