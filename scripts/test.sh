@@ -21,6 +21,9 @@ for component in rustfmt clippy; do
   cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
 done
 
+say "KurrentDB's clients for Python and Node (installed where they are missing)"
+scripts/foreign-clients.sh
+
 say "rustfmt"
 cargo fmt --all --check
 

@@ -10,6 +10,7 @@ mod browse;
 mod command_line;
 mod damage;
 mod hot_seat;
+mod kurrent;
 mod notices;
 mod ops;
 mod partner;
