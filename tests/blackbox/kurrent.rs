@@ -107,3 +107,29 @@ async fn a_node_at_a_read_only_door_reads_and_writes_nothing() {
         .refused(503, "UNAVAILABLE");
     world.http.post("/cities", &city).token(&token("admin", "adm_1")).send().await.expect(201);
 }
+
+#[tokio::test]
+async fn a_migrated_log_serves_the_same_bookings() {
+    let world = World::with(&Options::embedded()).await;
+    let booking = world.confirmed("u_1", &["A1", "A2"]).await;
+    let show = world.show.clone();
+    let (_, home) = world.server.stop().await;
+    let target = Server::with(Home::new(), &Options { door: Door::Writable, ..Options::default() }).await;
+    for _ in 0..2 {
+        let migrated = run(&home.data_dir(), &["migrate", "--to", &target.kurrentdb()]).await;
+        let said = String::from_utf8_lossy(&migrated.stdout).into_owned();
+        assert!(migrated.status.success(), "{said}{}", String::from_utf8_lossy(&migrated.stderr));
+        assert!(said.contains("every one is what it was"), "{said}");
+    }
+
+    let options = Options { event_store: Some(target.kurrentdb()), ..Options::default() };
+    let node = Server::with(home, &options).await;
+    let read =
+        node.http.get(&format!("/bookings/{booking}")).token(&customer("u_1")).send().await.expect(200);
+    assert_eq!(read["status"], "CONFIRMED");
+    let body = json!({ "showId": show, "seatIds": ["A1"] });
+    let taken = node.http.post("/bookings", &body).token(&customer("u_2")).key(&new_key()).send().await;
+    assert_eq!(taken.status, 409, "{}", taken.text);
+    let body = json!({ "showId": show, "seatIds": ["A3"] });
+    node.http.post("/bookings", &body).token(&customer("u_2")).key(&new_key()).send().await.expect(201);
+}

@@ -62,6 +62,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For a test that looks into the log's own files.
+    pub fn embedded() -> Self {
+        Self { event_store: Some("embedded".into()), ..Self::default() }
+    }
+}
+
 /// A data directory; it goes when the last that uses it goes.
 ///
 /// With `MARQUEE_TEST_EVENT_STORE=kurrentdb` the log of each home lies behind the door of another server, which stands in for
