@@ -252,7 +252,7 @@ async fn a_start_serves_the_same_from_snapshots_from_damaged_ones_and_without() 
     let World { server, show, .. } = world;
     let (_, mut home) = server.stop().await;
     let snapshots = |home: &Home| {
-        let views = std::fs::read_dir(home.data_dir().join("views")).expect("views");
+        let views = std::fs::read_dir(home.views()).expect("views");
         let paths = views.map(|entry| entry.expect("a file").path());
         paths.filter(|path| path.extension().is_some_and(|ending| ending == "snapshot")).collect::<Vec<_>>()
     };

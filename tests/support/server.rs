@@ -92,6 +92,12 @@ impl Home {
         self.0.dir.path().join("data")
     }
 
+    /// Where views are kept: beside the embedded log, or apart from it where the log is another.
+    pub fn views(&self) -> PathBuf {
+        let apart = self.data_dir().join("kurrentdb/views");
+        if apart.exists() { apart } else { self.data_dir().join("views") }
+    }
+
     fn log(&self) -> PathBuf {
         self.0.dir.path().join("server.log")
     }
