@@ -107,6 +107,6 @@ async fn the_node_client_finds_kurrentdb_at_the_door() {
     script.args(["node_client.mjs", &world.server.kurrentdb()]).arg(clients);
     run(&mut script, &world, "follow_node").await;
     let events = appended(&world, "movie-mv_node").await;
-    assert_eq!(events.len(), 5);
+    assert_eq!(events.len(), 7);
     assert_eq!(events[0]["correlationId"], "req_node");
 }

@@ -40,11 +40,16 @@ assert.deepEqual(await client.appendToStream(stream, changes, { streamState: 0n 
 const again = await client.appendToStream(stream, changes);
 assert.deepEqual(again.nextExpectedRevision, 2n, "re-append that expects nothing in particular");
 
+// In several parts of one batch.
+const inParts = [movie("changed", "In"), movie("changed", "Parts")];
+const parts = await client.appendToStream(stream, inParts, { streamState: 2n, batchAppendSize: 1 });
+assert.equal(parts.nextExpectedRevision, 4n);
+
 // By a call of its own rather than a batch: what the client does where credentials come with the call.
 const alone = movie("changed", "Four");
 const credentials = { username: "nobody", password: "nothing" };
-const third = await client.appendToStream(stream, alone, { streamState: 2n, credentials });
-assert.equal(third.nextExpectedRevision, 3n);
+const third = await client.appendToStream(stream, alone, { streamState: 4n, credentials });
+assert.equal(third.nextExpectedRevision, 5n);
 
 // Conflicts, by either call.
 const late = movie("changed", "Late");
@@ -55,16 +60,16 @@ await assert.rejects(client.appendToStream("movie-mv_none", late, { streamState:
 
 // What is not Marquee's is refused, and nothing is deleted.
 const foreign = jsonEvent({ type: "OrderPlaced", data: {} });
-await assert.rejects(client.appendToStream(stream, foreign, { streamState: 3n }));
+await assert.rejects(client.appendToStream(stream, foreign, { streamState: 5n }));
 await assert.rejects(client.appendToStream("orders-1", late, { streamState: NO_STREAM }));
 await assert.rejects(client.deleteStream(stream), (error) => error instanceof AccessDeniedError);
 await assert.rejects(client.tombstoneStream(stream), (error) => error instanceof AccessDeniedError);
 
 // Streams, both ways.
-const expected = ids([added, ...changes, alone]);
+const expected = ids([added, ...changes, ...inParts, alone]);
 const read = await all(client.readStream(stream));
 assert.deepEqual(ids(read), expected);
-assert.deepEqual(read.map(({ revision }) => revision), [0n, 1n, 2n, 3n]);
+assert.deepEqual(read.map(({ revision }) => revision), [0n, 1n, 2n, 3n, 4n, 5n]);
 assert.deepEqual(read[0].metadata, envelope, "the envelope comes back");
 assert.equal(read[2].data.title, "Three");
 assert.deepEqual(ids(await all(client.readStream(stream, { direction: BACKWARDS, fromRevision: END }))), expected.toReversed());
@@ -87,7 +92,7 @@ const seen = [];
 const following = client.subscribeToStream(stream, { fromRevision: START });
 for await (const { event } of following) {
   seen.push(event.id);
-  if (seen.length === expected.length) await client.appendToStream(stream, live, { streamState: 3n });
+  if (seen.length === expected.length) await client.appendToStream(stream, live, { streamState: 5n });
   if (seen.length > expected.length) break;
 }
 assert.deepEqual(seen, [...expected, live.id]);

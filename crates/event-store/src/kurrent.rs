@@ -11,12 +11,13 @@ mod connector;
 mod events;
 mod failure;
 mod follow;
+mod meters;
 mod read;
 mod seeds;
 mod spin;
 mod tail;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -29,6 +30,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::clock_rule::ClockRule;
 use self::connector::Connector;
 use self::events::Outgoing;
+use self::meters::Meters;
 pub use self::seeds::{Seeds, UrlError};
 use self::tail::Tail;
 use crate::clock::Clock;
@@ -51,6 +53,9 @@ struct Shared {
     head: watch::Sender<Position>,
     tail: Tail,
     outage: watch::Sender<Option<Outage>>,
+    /// What the last failure said; for operators alone.
+    detail: Mutex<String>,
+    meters: Meters,
     clock_rule: ClockRule,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
@@ -69,17 +74,22 @@ impl Shared {
         });
     }
 
-    fn out(&self, reason: &str) {
-        self.outage.send_modify(|outage| {
-            if outage.is_none() {
-                tracing::warn!(reason, "KurrentDB is out of reach");
+    /// Says that the server is away. Whoever asks hears when that began; what exactly failed may name hosts, and is logged.
+    fn out(&self, detail: &str) {
+        detail.clone_into(&mut self.detail.lock().unwrap_or_else(PoisonError::into_inner));
+        self.outage.send_if_modified(|outage| {
+            let begins = outage.is_none();
+            if begins {
+                tracing::warn!(detail, "KurrentDB is out of reach");
+                self.meters.up.set(0.0);
+                *outage = Some(Outage { since: self.clock.now(), reason: "out of reach".into() });
             }
-            let since = outage.as_ref().map_or_else(|| self.clock.now(), |outage| outage.since);
-            *outage = Some(Outage { since, reason: reason.to_owned() });
+            begins
         });
     }
 
     fn back(&self) {
+        self.meters.up.set(1.0);
         if self.outage.send_replace(None).is_some() {
             tracing::info!("KurrentDB is within reach");
         }
@@ -106,6 +116,8 @@ impl KurrentStore {
             head: watch::Sender::new(Position(0)),
             tail: Tail::default(),
             outage: watch::Sender::new(None),
+            detail: Mutex::default(),
+            meters: Meters::new(),
             clock_rule: ClockRule::default(),
             clock,
             stop: stop.clone(),
@@ -120,8 +132,8 @@ impl KurrentStore {
         if reached {
             return Ok(store);
         }
-        let reason = shared.outage.borrow().as_ref().map(|outage| outage.reason.clone());
-        Err(OpenError::Unreachable(reason.unwrap_or_default()))
+        let detail = shared.detail.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Err(OpenError::Unreachable(detail))
     }
 
     /// Lets go of the server. Appends and reads after this are `Unavailable`.

@@ -3,7 +3,7 @@
 //! With both, the server itself answers a repeated append like the first. Where it sees a conflict instead, the stream is read at the
 //! revisions in question and the ids decide.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kurrentdb::{AppendToStreamOptions, CurrentRevision, Error, StreamState};
 
@@ -40,17 +40,27 @@ impl Shared {
             )));
         }
         self.clock_rule.allows(&*self.clock).map_err(AppendError::Unavailable)?;
-        let mut tries = 0;
-        loop {
+        let (mut tries, count) = (0, events.len() as u64);
+        let began = Instant::now();
+        let outcome = loop {
             let outcome = self.append_once(&stream, expected, &events).await;
             tries += 1;
             match outcome {
-                Ok(outcome) => return outcome,
+                Ok(outcome) => break outcome,
                 Err(Failure::NotLeader) if tries < MAX_TRIES => tokio::time::sleep(NEW_LEADER).await,
-                Err(Failure::TooLarge) => return Err(AppendError::TooLarge),
-                Err(failure) => return Err(AppendError::Unavailable(failure.to_string())),
+                Err(Failure::TooLarge) => break Err(AppendError::TooLarge),
+                Err(failure) => break Err(AppendError::Unavailable(failure.to_string())),
             }
+        };
+        match &outcome {
+            Ok(_) => {
+                self.meters.seconds.record(began.elapsed());
+                self.meters.events.increment(count);
+            }
+            Err(AppendError::Conflict { .. }) => self.meters.conflicts.increment(1),
+            Err(AppendError::TooLarge | AppendError::Unavailable(_)) => self.meters.failures.increment(1),
         }
+        outcome
     }
 
     async fn append_once(

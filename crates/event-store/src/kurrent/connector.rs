@@ -83,6 +83,7 @@ async fn connect_again_and_again(shared: &Shared, seeds: &Seeds) {
             Ok(client) => {
                 tracing::info!(node = seed.name, "connected to KurrentDB");
                 number += 1;
+                shared.meters.connections.increment(1);
                 pause = FIRST_PAUSE;
                 shared.connector.current.send_replace(Some(Lease { client, number }));
             }

@@ -58,6 +58,11 @@ impl Seeds {
             Some((user, hosts)) => (format!("{user}@"), hosts),
             None => (String::new(), authority),
         };
+        if user.contains('%') {
+            return Err(malformed(
+                "the client takes % in a name or password as it stands: choose one without",
+            ));
+        }
         // The client alone would wait this long before it connects at all.
         let quick = if parameters.to_lowercase().contains("discoveryinterval=") {
             parameters.to_owned()
@@ -169,6 +174,7 @@ mod tests {
             "http://one:2113",
             "kurrentdb://",
             "kurrentdb://one?tsl=false",
+            "kurrentdb://admin:a%40b@one",
             "kurrentdb://one?defaultDeadline=-1",
             "kurrentdb://one?keepAliveInterval=500",
             "kurrentdb://one?tlsCAFile=/nowhere/ca.pem",
