@@ -1,8 +1,8 @@
 //! The log on KurrentDB, by its official client.
 //!
 //! The client (1.2.0) has defects that this adapter absorbs. One whose connection fails is dead for ever, and asks no second node: it
-//! is thrown away and made anew on the next seed ([`connector`]). Its subscriptions neither resume at checkpoints nor survive a
-//! stream that ends well, on which they spin ([`spin`]): the loop over them is our own ([`follow`]). Its batch appends die of one
+//! is thrown away and made anew on the next seed (`connector`). Its subscriptions neither resume at checkpoints nor survive a
+//! stream that ends well, on which they spin (`spin`): the loop over them is our own (`follow`). Its batch appends die of one
 //! conflict: every append is a call of its own.
 
 mod append;
