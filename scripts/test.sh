@@ -12,6 +12,11 @@ if ! command -v cc >/dev/null; then
   if [ "$(id -u)" = 0 ]; then apt-get update && apt-get install -y gcc libc6-dev; else
     sudo apt-get update && sudo apt-get install -y gcc libc6-dev; fi
 fi
+if ! command -v strace >/dev/null; then
+  say "installing strace (one test breaks the disk under the real server)"
+  if [ "$(id -u)" = 0 ]; then apt-get update && apt-get install -y strace; else
+    sudo apt-get update && sudo apt-get install -y strace; fi
+fi
 for component in rustfmt clippy; do
   cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
 done

@@ -75,7 +75,7 @@ async fn a_key_with_another_body_is_422() {
     let key = new_key();
     world.book_call("u_1", &key, &["A1"]).send().await.expect(201);
     world.book_call("u_1", &key, &["A2"]).send().await.refused(422, "IDEMPOTENCY_KEY_REUSED");
-    assert_eq!(world.seat(0, "A2").await["status"], "AVAILABLE");
+    assert_eq!(world.seat_now("A2").await["status"], "AVAILABLE");
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_malformed_booking_is_400_and_locks_nothing() {
         let call = world.http.post("/bookings", &sound).token(&customer("u_1")).key(&key);
         call.send().await.refused(400, "VALIDATION_ERROR");
     }
-    assert_eq!(world.seat(0, "A1").await["status"], "AVAILABLE");
+    assert_eq!(world.seat_now("A1").await["status"], "AVAILABLE");
     let locked = world.events().await.iter().any(|event| event["type"] == "booking.seats-locked.v1");
     assert!(!locked, "a refusal appends nothing");
 }
@@ -135,7 +135,7 @@ async fn an_unknown_coupon_is_400_and_named() {
     let answer = world.http.post("/bookings", &body).token(&customer("u_1")).key(&new_key()).send().await;
     assert!(answer.text.contains("NOSUCH50"), "{}", answer.text);
     answer.refused(400, "VALIDATION_ERROR");
-    assert_eq!(world.seat(0, "A1").await["status"], "AVAILABLE");
+    assert_eq!(world.seat_now("A1").await["status"], "AVAILABLE");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn nobody_books_for_somebody_else() {
     let body = json!({ "userId": "u_2", "showId": world.show, "seatIds": ["A1"] });
     let call = world.http.post("/bookings", &body).token(&customer("u_1")).key(&new_key());
     call.send().await.refused(403, "FORBIDDEN");
-    assert_eq!(world.seat(0, "A1").await["status"], "AVAILABLE");
+    assert_eq!(world.seat_now("A1").await["status"], "AVAILABLE");
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn a_taken_seat_refuses_the_whole_booking_and_names_what_is_taken() {
     world.confirmed("u_1", &["A4"]).await;
     let details = world.book("u_2", &["A1", "A2", "A3", "A4"]).await.refused(409, "SEAT_LOCK_FAILED");
     assert_eq!(details, json!({ "showId": world.show, "unavailableSeatIds": ["A2", "A4"] }));
-    assert_eq!(world.seat(0, "A1").await["status"], "AVAILABLE", "all or nothing");
+    assert_eq!(world.seat_now("A1").await["status"], "AVAILABLE", "all or nothing");
     world.booked("u_2", &["A1", "A3"]).await;
     let own = world.book("u_1", &["A2"]).await;
     own.refused(409, "SEAT_LOCK_FAILED");

@@ -31,7 +31,7 @@ async fn a_lock_ends_exactly_at_its_deadline() {
 
     until(deadline).await;
     assert_eq!(
-        world.seat(0, "A1").await["status"],
+        world.seat_now("A1").await["status"],
         "AVAILABLE",
         "from that instant, whoever writes it down and when"
     );
@@ -94,7 +94,7 @@ async fn a_booking_is_its_owners_alone() {
         world.cancel_call("u_1", unknown).send().await.refused(404, "NOT_FOUND");
         world.pay_call("u_1", unknown, &new_key()).send().await.refused(404, "NOT_FOUND");
     }
-    assert_eq!(world.seat(0, "A1").await["status"], "LOCKED", "a stranger changed nothing");
+    assert_eq!(world.seat_now("A1").await["status"], "LOCKED", "a stranger changed nothing");
 }
 
 #[tokio::test]

@@ -74,6 +74,29 @@ async fn the_documentation_needs_no_network() {
     for outside in ["src=\"http", "href=\"http", "src=\"//", "href=\"//", "url(http"] {
         assert!(!page.text.contains(outside), "{outside} in {}", page.text);
     }
+    let initializer = world.http.root("GET", "/docs/swagger-initializer.js").send().await;
+    assert!(initializer.text.contains("\"validatorUrl\": \"none\""), "{}", initializer.text);
+}
+
+#[tokio::test]
+async fn the_documentation_may_do_what_it_needs_and_nothing_else() {
+    let world = World::new().await;
+    let page = world.http.root("GET", "/docs/").send().await;
+    let policy = page.header("Content-Security-Policy").expect("a policy").to_owned();
+    let rules: Vec<_> = policy.split("; ").collect();
+    for rule in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(rules.contains(&rule), "{rule}: {policy}");
+    }
+    let scripts: Vec<_> = page.text.split("<script").skip(1).collect();
+    assert!(!scripts.is_empty(), "{}", page.text);
+    for script in scripts {
+        let (tag, rest) = script.split_once('>').expect("a tag");
+        assert!(tag.contains(" src=\"./"), "only the server's own files: {tag}");
+        assert!(rest.trim_start().starts_with("</script>"), "no script in line: {rest}");
+    }
+    assert!(!page.text.contains(" on"), "no handler in line: {}", page.text);
+    let document = world.http.root("GET", "/openapi.json").send().await;
+    assert_eq!(document.header("X-Content-Type-Options"), Some("nosniff"));
 }
 
 #[tokio::test]

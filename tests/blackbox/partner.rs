@@ -108,7 +108,9 @@ async fn a_malformed_show_screen_or_theatre_is_refused() {
         with("startTime", json!("tomorrow")),
         with("prices", json!({ "REGULAR": 180 })),
         with("prices", json!({ "REGULAR": -1, "PREMIUM": 1 })),
+        with("prices", json!({ "REGULAR": 0, "PREMIUM": 1 })),
         with("prices", json!({ "REGULAR": 1.005, "PREMIUM": 1 })),
+        with("prices", json!({ "REGULAR": "180", "PREMIUM": 1 })),
         with("prices", json!({ "THRONE": 180 })),
         with("status", json!("OPEN")),
     ];

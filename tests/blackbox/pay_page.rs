@@ -1,6 +1,7 @@
 //! The sandbox's own pay page, used as a person's browser would.
 
 use crate::support::http::{Answer, Http};
+use crate::support::server::Options;
 use crate::support::world::World;
 
 /// The value of an attribute of the first tag in a piece of HTML.
@@ -90,6 +91,21 @@ async fn pressing_pay_confirms_by_a_signed_webhook_and_returns_the_person() {
     assert_eq!(world.events_of("payment.succeeded", &booking, 1).await.len(), 1, "pressed twice, paid once");
 }
 
+/// Behind a proxy that speaks TLS, the server cannot reach itself by the name that customers use.
+#[tokio::test]
+async fn pressing_pay_works_behind_a_public_name() {
+    let options = Options { public_url: Some("https://tickets.example.com"), ..Options::default() };
+    let world = World::with(&options).await;
+    let booking = world.booked("u_1", &["A1"]).await;
+    let payment = world.paying("u_1", &booking).await;
+    let redirect = payment["providerPayload"]["redirectUrl"].as_str().expect("text");
+    let path = redirect.strip_prefix("https://tickets.example.com").expect("the public name");
+    let url = format!("{}{path}", world.http.base());
+    let html = world.http.url("GET", &url).send().await.text;
+    assert_eq!(press(&world.http, &url, &html, "Pay").await.status, 303);
+    world.reaches("u_1", &booking, "CONFIRMED").await;
+}
+
 #[tokio::test]
 async fn pressing_decline_fails_the_booking_and_returns_the_person() {
     let world = World::new().await;
@@ -112,4 +128,38 @@ async fn a_page_of_no_payment_is_404() {
     let (before, _) = url.rsplit_once('/').expect("a path");
     let answer = world.http.url("GET", &format!("{before}/pi_nobody_knows")).send().await;
     assert_eq!(answer.status, 404, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn only_the_page_itself_and_tools_press_its_buttons() {
+    let world = World::new().await;
+    let booking = world.booked("u_1", &["A1"]).await;
+    let (url, _) = page(&world, &booking).await;
+    let pay = || world.http.url("POST", &url).raw("application/x-www-form-urlencoded", "outcome=pay");
+    pay().header("Origin", "https://evil.example").send().await.refused(403, "FORBIDDEN");
+    pay().header("Origin", "null").send().await.refused(403, "FORBIDDEN");
+    pay().header("Sec-Fetch-Site", "cross-site").send().await.refused(403, "FORBIDDEN");
+    pay().header("Sec-Fetch-Site", "same-site").send().await.refused(403, "FORBIDDEN");
+    let body = world.get_booking("u_1", &booking).send().await.expect(200);
+    assert_eq!(body["status"], "PAYMENT_PENDING", "nothing was pressed");
+
+    let own = pay().header("Origin", world.http.base()).header("Sec-Fetch-Site", "same-origin").send().await;
+    assert_eq!(own.status, 303, "{}", own.text);
+    world.reaches("u_1", &booking, "CONFIRMED").await;
+    assert_eq!(pay().send().await.status, 303, "a tool says nothing of an origin");
+}
+
+#[tokio::test]
+async fn the_page_may_load_nothing_and_tells_its_own_form_its_origin() {
+    let world = World::new().await;
+    let booking = world.booked("u_1", &["A1"]).await;
+    let (url, _) = page(&world, &booking).await;
+    let page = world.http.url("GET", &url).send().await;
+    let policy = page.header("Content-Security-Policy").expect("a policy");
+    for rule in ["default-src 'none'", "form-action 'self' https://app.example.com", "frame-ancestors 'none'"]
+    {
+        assert!(policy.split("; ").any(|told| told == rule), "{rule}: {policy}");
+    }
+    // Under `no-referrer` a browser sends `Origin: null` with the page's own form.
+    assert_eq!(page.header("Referrer-Policy"), Some("same-origin"));
 }

@@ -50,6 +50,8 @@ async fn the_wrong_amount_or_currency_goes_back_and_the_booking_stays_payable() 
     world.events_of("refund.succeeded", &booking, 2).await;
     let mismatched = world.events_of("payment.mismatched", &booking, 2).await;
     assert_eq!(mismatched.len(), 2, "one for each, repeats apart");
+    let intent = &payment["providerPayload"]["paymentIntentId"];
+    assert!(mismatched.iter().all(|event| event["data"]["paymentIntentId"] == *intent));
     let requested = world.events_of("refund.requested", &booking, 2).await;
     let amounts: Vec<_> = requested.iter().map(|event| event["data"]["amount"].clone()).collect();
     assert_eq!(
@@ -58,7 +60,7 @@ async fn the_wrong_amount_or_currency_goes_back_and_the_booking_stays_payable() 
     );
     let body = world.get_booking("u_1", &booking).send().await.expect(200);
     assert_eq!(body["status"], "PAYMENT_PENDING");
-    assert_eq!(world.seat(0, "A1").await["status"], "LOCKED");
+    assert_eq!(world.seat_now("A1").await["status"], "LOCKED");
 
     world.webhook(&World::notice(&payment, "SUCCEEDED")).send().await.expect(200);
     world.reaches("u_1", &booking, "CONFIRMED").await;

@@ -11,5 +11,6 @@ mod support;
 mod auditor;
 mod bookers;
 mod doctored;
+mod flush;
 mod journal;
 mod rounds;

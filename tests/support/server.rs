@@ -23,13 +23,24 @@ pub struct Options {
     pub seat_lock_ttl: &'static str,
     pub rate_limit: &'static str,
     pub live_locks_per_user: &'static str,
+    /// The origin that clients reach it by, where that is not where it listens.
+    pub public_url: Option<&'static str>,
     /// Blocks that any one file may have, as `ulimit -f` counts them: a disk that fills up.
     pub largest_file: Option<u32>,
+    /// From this flush of the event log on, every one of them fails: a disk that breaks.
+    pub failing_flush: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seat_lock_ttl: "5m", rate_limit: "off", live_locks_per_user: "off", largest_file: None }
+        Self {
+            seat_lock_ttl: "5m",
+            rate_limit: "off",
+            live_locks_per_user: "off",
+            public_url: None,
+            largest_file: None,
+            failing_flush: None,
+        }
     }
 }
 
@@ -87,23 +98,38 @@ pub async fn run(data_dir: &Path, args: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
+/// The binary under a tracer that lets no flush of the log succeed from the `first` on. The tracer is no parent of the server
+/// (`-D`), so that the child is the server itself, with its own pid and its own end. What it saw stands beside the data
+/// directory, in `flushes`.
+fn broken_disk(home: &Home, first: u32) -> Command {
+    let log = home.data_dir().join("log.sqlite-wal");
+    let told = home.data_dir().with_file_name("flushes");
+    let inject = format!("inject=fsync,fdatasync:error=EIO:when={first}+");
+    let (log, told) = (log.to_str().unwrap(), told.to_str().unwrap());
+    let args = ["-D", "-f", "-o", told, "-P", log, "-e", "trace=fsync,fdatasync", "-e", &inject, BINARY];
+    in_surroundings(Command::new("strace"), &home.data_dir(), &args)
+}
+
 impl Server {
     /// A server on a directory that may have been used before. Ready when this returns.
     pub async fn with(home: Home, options: &Options) -> Self {
         let log = File::options().create(true).append(true).open(home.log()).unwrap();
-        let mut command = match options.largest_file {
-            None => marquee(&home.data_dir(), &[]),
-            Some(blocks) => {
+        let mut command = match (options.largest_file, options.failing_flush) {
+            (None, None) => marquee(&home.data_dir(), &[]),
+            (Some(blocks), None) => {
                 // A write past the limit is an error, and not the signal that would end the process.
                 let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
                 in_surroundings(Command::new("sh"), &home.data_dir(), &["-c", &script, BINARY])
             }
+            (None, Some(first)) => broken_disk(&home, first),
+            (Some(_), Some(_)) => panic!("a disk is full or broken, not both"),
         };
         let child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
             .args(["--rate-limit", options.rate_limit])
             .args(["--live-locks-per-user", options.live_locks_per_user])
+            .args(options.public_url.map(|url| format!("--public-url={url}")))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -219,7 +219,20 @@ impl World {
             .expect(200)
     }
 
-    /// One seat of the map, as it is now.
+    /// The end of the log: what has been answered lies before it.
+    pub async fn log_end(&self) -> u64 {
+        let list = self.http.get("/ops/projections").token(&token("ops", "ops_1")).send().await.expect(200);
+        let projections = list["projections"].as_array().expect("projections");
+        let end = |projection: &Value| Some(projection["checkpoint"].as_u64()? + projection["lag"].as_u64()?);
+        projections.iter().filter_map(end).max().expect("a checkpoint and a lag")
+    }
+
+    /// One seat of the map, with all that has been answered so far.
+    pub async fn seat_now(&self, seat: &str) -> Value {
+        self.seat(self.log_end().await, seat).await
+    }
+
+    /// One seat of the map, at least as new as a position.
     pub async fn seat(&self, after: u64, seat: &str) -> Value {
         let map = self.seat_map(after).await;
         let rows = map["seatMap"]["rows"].as_array().expect("rows");

@@ -1,5 +1,6 @@
 //! What every handler reaches.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ pub struct JwtConfig {
 pub struct ApiConfig {
     /// Origins that a customer may be sent back to after paying.
     pub return_origins: Vec<String>,
-    /// The origin that clients reach this server by.
-    pub own_origin: String,
+    /// Where this server listens: the sandbox gateway sends its notices there, past whatever stands before it.
+    pub listen: SocketAddr,
     /// Requests a second of one client; `None` for no limit.
     pub rate_limit: Option<u32>,
     /// Whose tokens are good.

@@ -127,7 +127,7 @@ impl Caller {
 }
 
 fn address(parts: &Parts) -> Client {
-    Client::Address(parts.extensions.get::<Peer>().map(|peer| peer.0.ip()))
+    Client::at(parts.extensions.get::<Peer>().map(|peer| peer.0.ip()))
 }
 
 impl FromRequestParts<App> for Caller {

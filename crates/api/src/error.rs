@@ -197,7 +197,9 @@ impl From<Rejection> for ApiError {
                 validation(message).with_details(json!({ "field": "couponCode", "couponCode": code }))
             }
             Rejection::StartsInThePast => validation(message).with_details(json!({ "field": "startTime" })),
-            Rejection::Unpriced => validation(message).with_details(json!({ "field": "prices" })),
+            Rejection::Unpriced | Rejection::PriceNotPositive => {
+                validation(message).with_details(json!({ "field": "prices" }))
+            }
             Rejection::ShowCancelled | Rejection::ShowStarted | Rejection::ShowOver => validation(message),
             Rejection::TooManyLocks => Self::rate_limited(&message, LOCKS_RETRY_SECONDS),
             Rejection::NotYours => Self::forbidden(&message),

@@ -12,6 +12,7 @@ mod idempotency;
 mod limit;
 mod query;
 mod return_url;
+mod same_origin;
 mod server;
 mod tickets;
 mod trace;

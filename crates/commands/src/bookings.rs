@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, IdempotencyKey, SeatId, ShowId, UserId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{Payment, RefundCause, RefundStatus};
@@ -10,11 +11,11 @@ use marquee_domain::show::{
 };
 use marquee_event_store::Position;
 use smol_str::SmolStr;
-use uuid::Uuid;
 
 use crate::context::{Answer, Context};
 use crate::error::CommandError;
-use crate::{Commands, writer};
+use crate::execute::time_ordered;
+use crate::{Commands, counters, writer};
 
 /// A customer wants seats.
 #[derive(Debug, Clone)]
@@ -91,7 +92,7 @@ impl Commands {
     ) -> Result<Answer<BookingAnswer>, CommandError> {
         let CreateBooking { user_id, show_id, seat_ids, coupon_code, client, idempotency_key, fingerprint } =
             create;
-        let unique = ulid(Uuid::now_v7());
+        let unique = ulid(self.inner.clock.now());
         let lock = LockSeats {
             booking_id: BookingId::compose(&show_id, &unique),
             user_id,
@@ -106,10 +107,10 @@ impl Commands {
         let decided = self.inner.writers.decide(&show_id, ShowCommand::LockSeats(lock), ctx.metadata()).await;
         match &decided {
             Ok(decided) if !decided.replayed => {
-                metrics::counter!("marquee_bookings_created_total").increment(1);
+                metrics::counter!(counters::BOOKINGS_CREATED).increment(1);
             }
             Err(CommandError::Show(Rejection::SeatsUnavailable(_))) => {
-                metrics::counter!("marquee_seat_locks_refused_total").increment(1);
+                metrics::counter!(counters::SEAT_LOCKS_REFUSED).increment(1);
             }
             Ok(_) | Err(_) => {}
         }
@@ -184,8 +185,8 @@ fn booking_answer(decided: writer::Decided) -> Result<Answer<BookingAnswer>, Com
 }
 
 /// The 26 characters of a ULID: ordered by time, 74 random bits, so that no booking id can be guessed.
-fn ulid(uuid: Uuid) -> String {
+fn ulid(now: Timestamp) -> String {
     const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let bits = uuid.as_u128();
+    let bits = time_ordered(now).as_u128();
     (0..26).rev().map(|group| char::from(CROCKFORD[((bits >> (group * 5)) & 31) as usize])).collect()
 }

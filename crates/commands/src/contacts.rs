@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
+use aws_lc_rs::hmac;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why a contact could not be kept or read.
@@ -25,6 +26,7 @@ pub enum ContactsError {
 pub struct Contacts {
     file: PathBuf,
     inner: Arc<Mutex<(Connection, RandomizedNonceKey)>>,
+    digests: Arc<hmac::Key>,
 }
 
 impl Contacts {
@@ -38,12 +40,30 @@ impl Contacts {
                subject TEXT PRIMARY KEY, nonce BLOB NOT NULL, sealed BLOB NOT NULL
              ) WITHOUT ROWID;",
         )?;
+        // A key of its own for digests: one key has one use.
+        let digests = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"marquee contact digests");
+        let digests = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, digests.as_ref()));
         let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| ContactsError::Sealed)?;
-        Ok(Self { file, inner: Arc::new(Mutex::new((connection, key))) })
+        Ok(Self { file, inner: Arc::new(Mutex::new((connection, key))), digests })
+    }
+
+    /// Tells contacts apart without telling them: what may stand in the log in place of one. Nobody can confirm a guess
+    /// without the key.
+    pub fn digest(&self, contact: &str) -> String {
+        hex::encode(hmac::sign(&self.digests, contact.as_bytes()))
     }
 
     /// Keeps how to reach a subject, such as `partner:p_1`, in place of what was known.
     pub fn put(&self, subject: &str, contact: &str) -> Result<(), ContactsError> {
+        self.write(subject, contact, "DO UPDATE SET nonce = excluded.nonce, sealed = excluded.sealed")
+    }
+
+    /// Keeps how to reach a subject, unless that is known.
+    pub fn put_missing(&self, subject: &str, contact: &str) -> Result<(), ContactsError> {
+        self.write(subject, contact, "DO NOTHING")
+    }
+
+    fn write(&self, subject: &str, contact: &str, known: &str) -> Result<(), ContactsError> {
         let inner = self.inner.lock().map_err(|_| ContactsError::Poisoned)?;
         let (connection, key) = &*inner;
         let mut sealed = contact.as_bytes().to_vec();
@@ -51,8 +71,9 @@ impl Contacts {
             .seal_in_place_append_tag(Aad::from(subject.as_bytes()), &mut sealed)
             .map_err(|_| ContactsError::Sealed)?;
         connection.execute(
-            "INSERT INTO contacts(subject, nonce, sealed) VALUES (?1, ?2, ?3)
-             ON CONFLICT(subject) DO UPDATE SET nonce = excluded.nonce, sealed = excluded.sealed",
+            &format!(
+                "INSERT INTO contacts(subject, nonce, sealed) VALUES (?1, ?2, ?3) ON CONFLICT(subject) {known}"
+            ),
             params![subject, nonce.as_ref(), sealed],
         )?;
         Ok(())
@@ -94,12 +115,28 @@ mod tests {
         contacts.put("partner:p_1", "desk@cinema.example").unwrap();
         assert_eq!(contacts.get("partner:p_1").unwrap().as_deref(), Some("desk@cinema.example"));
         assert_eq!(contacts.get("partner:p_2").unwrap(), None);
+        contacts.put_missing("partner:p_1", "desk@late.example").unwrap();
+        assert_eq!(
+            contacts.get("partner:p_1").unwrap().as_deref(),
+            Some("desk@cinema.example"),
+            "it was known"
+        );
+        contacts.put_missing("partner:p_3", "desk@late.example").unwrap();
+        assert_eq!(contacts.get("partner:p_3").unwrap().as_deref(), Some("desk@late.example"));
         for entry in std::fs::read_dir(dir.path()).unwrap() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
             assert!(!bytes.windows(4).any(|window| window == b"desk"));
         }
+        let digest = contacts.digest("desk@cinema.example");
+        assert_eq!(digest, contacts.digest("desk@cinema.example"));
+        assert_ne!(digest, contacts.digest("desk@late.example"));
         drop(contacts);
         let other = Contacts::open(dir.path(), &[8; 32]).unwrap();
+        assert_ne!(
+            digest,
+            other.digest("desk@cinema.example"),
+            "without the key a guess cannot be confirmed"
+        );
         assert!(matches!(other.get("partner:p_1"), Err(ContactsError::Sealed)));
     }
 }

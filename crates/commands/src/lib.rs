@@ -7,6 +7,7 @@ mod bookings;
 mod catalogue;
 mod contacts;
 mod context;
+mod counters;
 mod error;
 mod execute;
 pub mod gateway;
@@ -86,6 +87,7 @@ impl Commands {
         sandbox: Option<SandboxGateway>,
         contacts: Contacts,
     ) -> Self {
+        counters::register();
         let writers = ShowWriters::new(Arc::clone(&store), Arc::clone(&clock), config.writer_idle);
         let inner = Inner {
             config,
@@ -98,6 +100,11 @@ impl Commands {
             payments_in_flight: DashMap::new(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Personal data, apart from the log.
+    pub fn contacts(&self) -> &Contacts {
+        &self.inner.contacts
     }
 
     /// The built-in gateway, where it is on.

@@ -17,7 +17,6 @@ use marquee_domain::show::{BookingState, BookingStatus, Rejection, ShowCommand};
 use marquee_event_store::{Metadata, StreamName};
 use smol_str::SmolStr;
 
-use crate::Commands;
 use crate::bookings::known_booking;
 use crate::context::{Answer, Context};
 use crate::error::CommandError;
@@ -25,6 +24,7 @@ use crate::execute::{Executed, Loaded, execute};
 use crate::gateway::{GatewayError, Intent, Verified, WebhookError};
 use crate::writer::Decided;
 use crate::writer::Seen;
+use crate::{Commands, counters};
 
 /// A customer sets out to pay.
 #[derive(Debug, Clone)]
@@ -230,7 +230,7 @@ impl Commands {
                     && amount_differs(&executed, notice)
                 {
                     tracing::error!(%booking_id, "alert: a payment of the wrong amount or currency came; it is paid back");
-                    metrics::counter!("marquee_payments_mismatched_total").increment(1);
+                    metrics::counter!(counters::PAYMENTS_MISMATCHED).increment(1);
                 }
                 self.settle(&ctx.caused_by(executed.appended), &booking_id, &executed.loaded.state).await?;
                 Ok(true)
@@ -270,7 +270,7 @@ impl Commands {
             }
             Ok(decided) => {
                 if captured && !decided.replayed {
-                    metrics::counter!("marquee_bookings_confirmed_total").increment(1);
+                    metrics::counter!(counters::BOOKINGS_CONFIRMED).increment(1);
                 }
                 Ok(())
             }
@@ -293,7 +293,7 @@ impl Commands {
     ) -> Result<(), CommandError> {
         if payment.refund().is_none() {
             tracing::error!(booking_id = %id, %rejection, "alert: money came that its booking cannot take; it is paid back");
-            metrics::counter!("marquee_late_payments_total").increment(1);
+            metrics::counter!(counters::LATE_PAYMENTS).increment(1);
         }
         let cause = match rejection {
             Rejection::NotPayable(BookingStatus::Cancelled) => RefundCause::BookingCancelled,
@@ -354,7 +354,7 @@ impl Commands {
         .await?;
         if appended.is_some() {
             tracing::error!(%id, provider, "alert: a verified notice fits no payment");
-            metrics::counter!("marquee_payments_unmatched_total").increment(1);
+            metrics::counter!(counters::PAYMENTS_UNMATCHED).increment(1);
         }
         Ok(())
     }

@@ -306,8 +306,7 @@ fn minor_prices(
     currency: &Currency,
 ) -> Result<BTreeMap<SeatType, i64>, CommandError> {
     let minor = |(seat_type, text): (&SeatType, &String)| {
-        let price = Money::from_major(text, currency.clone()).filter(|price| price.minor > 0);
-        let price = price.ok_or_else(|| CommandError::Invalid {
+        let price = Money::from_major(text, currency.clone()).ok_or_else(|| CommandError::Invalid {
             field: "prices",
             reason: format!("{text} is not a price in {currency}"),
         })?;

@@ -95,12 +95,14 @@ impl Commands {
         let (stream, request) = (StreamName::partner(&partner.partner_id), partner.request.clone());
         let subject = format!("partner:{}", partner.partner_id);
         let answer = self.answer::<Partner>(ctx, stream, request.as_ref(), &OnboardPartner(partner)).await?;
-        if !answer.replayed {
-            let (contacts, contact) = (self.inner.contacts.clone(), contact_email.to_owned());
-            let put = tokio::task::spawn_blocking(move || contacts.put(&subject, &contact)).await;
-            let put = put.map_err(|error| CommandError::Unavailable(error.to_string()))?;
-            put.map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        }
+        let (contacts, contact, replayed) =
+            (self.inner.contacts.clone(), contact_email.to_owned(), answer.replayed);
+        // A replay may be of a request that ended between the log and the contact.
+        let put = tokio::task::spawn_blocking(move || {
+            if replayed { contacts.put_missing(&subject, &contact) } else { contacts.put(&subject, &contact) }
+        });
+        let put = put.await.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        put.map_err(|error| CommandError::Unavailable(error.to_string()))?;
         answer.some(|state| state.details, "partner")
     }
 

@@ -276,6 +276,27 @@ async fn processes_that_stopped_go_on_where_they_were() {
     assert_eq!(*cinema.store.head().borrow(), before);
 }
 
+/// An older log put back beside newer state, or another log's state: what it says was done may not have been.
+#[tokio::test]
+async fn a_checkpoint_beyond_the_log_is_not_believed() {
+    let cinema = Cinema::open().await;
+    let booking = cinema.book("A1").await;
+    let (processes, stop) = cinema.processes();
+    stop.cancel();
+    processes.stopped().await;
+    let state = rusqlite::Connection::open(cinema.dir.path().join("processes.sqlite")).unwrap();
+    state
+        .execute_batch(
+            "DELETE FROM timers;
+             INSERT OR REPLACE INTO checkpoints VALUES ('deadlines', 1000000), ('payment-outcome', 1000000);",
+        )
+        .unwrap();
+    drop(state);
+    cinema.clock.advance(Duration::from_secs(301));
+    let (_processes, _stop) = cinema.processes();
+    cinema.until(&booking, &["booking.expired.v1"]).await;
+}
+
 #[tokio::test]
 async fn money_that_came_late_goes_back() {
     let cinema = Cinema::open().await;

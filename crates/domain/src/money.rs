@@ -1,9 +1,16 @@
 //! Money: whole minor units with their currency inside.
 
+mod decimal;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+pub use decimal::Decimal;
+
+/// Digits that an amount may have before the point.
+const MOST_WHOLE_DIGITS: u32 = 12;
 
 /// An ISO 4217 code, such as `INR`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,19 +71,8 @@ impl Money {
 
     /// Reads a JSON number in major units. `None` where it is negative, finer than the minor unit, or too large.
     pub fn from_major(text: &str, currency: Currency) -> Option<Self> {
-        let places = currency.exponent() as usize;
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let fraction = fraction.trim_end_matches('0');
-        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty()
-            || whole.len() > 12
-            || fraction.len() > places
-            || !digits(whole)
-            || !digits(fraction)
-        {
-            return None;
-        }
-        let minor = format!("{whole}{fraction:0<places$}").parse().ok()?;
+        let places = currency.exponent();
+        let minor = Decimal::parse(text)?.scaled(places, MOST_WHOLE_DIGITS + places)?;
         Some(Self { minor, currency })
     }
 
@@ -117,7 +113,10 @@ mod tests {
         assert_eq!(read("302.5"), Some(30_250));
         assert_eq!(read("302.50"), Some(30_250));
         assert_eq!(read("302"), Some(30_200));
-        for bad in ["302.505", "-1", "1e3", "", ".", "9999999999999"] {
+        assert_eq!(read("3.025e2"), Some(30_250));
+        assert_eq!(read("999999999999.99"), Some(99_999_999_999_999));
+        assert_eq!(read("-0"), Some(0));
+        for bad in ["302.505", "0.001", "1e-3", "-1", "", ".", "9999999999999", "1e13", "1e2147483647"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

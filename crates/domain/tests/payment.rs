@@ -108,6 +108,7 @@ fn mismatched(event: &str, captured: Money) -> PaymentEvent {
     PaymentMismatched {
         payment_id: "pay_1".into(),
         booking_id: "bk_sh_1".into(),
+        payment_intent_id: "pi_1".into(),
         provider_event_id: event.into(),
         expected: inr(30_200),
         captured,
@@ -294,6 +295,20 @@ fn the_wrong_amount_or_currency_goes_back_and_the_booking_stays_payable() {
 fn a_mismatch_of_nothing_owes_nothing() {
     let nothing = told(notice("e", Outcome::Captured, inr(0)));
     given::<Payment>(begun(&[])).decides(NOW, nothing, [mismatched("e", inr(0))]);
+}
+
+#[test]
+fn the_wrong_amount_is_written_down_with_the_intent_that_it_came_by() {
+    let nothing = |event, intent: &str| Notice {
+        payment_intent_id: intent.into(),
+        ..notice(event, Outcome::Captured, inr(0))
+    };
+    // The gateway has not answered yet, so its notices may speak of any intent.
+    let payment = given::<Payment>([initiated(), mismatched("e", inr(0))]);
+    payment.decides(NOW, told(nothing("replayed", "pi_1")), []);
+    let PaymentEvent::Mismatched(first) = mismatched("f", inr(0)) else { panic!("another event") };
+    let second = PaymentMismatched { payment_intent_id: "pi_2".into(), ..first };
+    payment.decides(NOW, told(nothing("f", "pi_2")), [second.into()]);
 }
 
 #[test]

@@ -63,6 +63,19 @@ fn every_type_of_seat_in_the_hall_has_a_price() {
 }
 
 #[test]
+fn a_price_is_more_than_zero() {
+    for minor in [0, -1, i64::MIN] {
+        let mut bad = details();
+        bad.prices.insert(SeatType::Premium, minor);
+        given::<Show>([]).refuses(at(0), schedule(bad), Rejection::PriceNotPositive);
+        let change =
+            ShowChanged { prices: BTreeMap::from([(SeatType::Premium, minor)]), ..ShowChanged::default() };
+        let change = ShowCommand::Change(ChangeShow(change));
+        given::<Show>([scheduled()]).refuses(at(0), change, Rejection::PriceNotPositive);
+    }
+}
+
+#[test]
 fn a_show_is_scheduled_once() {
     given::<Show>([scheduled()]).refuses(at(0), schedule(details()), Rejection::AlreadyScheduled);
     given::<Show>([scheduled(), called_off()]).refuses(

@@ -56,6 +56,8 @@ cases! {
     reappend::concurrent_retries_of_one_append_write_it_once,
     read::a_stream_is_read_from_a_revision_up_to_a_limit,
     read::a_missing_stream_is_empty,
+    read::a_stream_is_read_backwards_from_a_revision_or_its_end,
+    read::the_log_is_read_backwards_before_a_position_or_from_its_end,
     read::the_log_is_read_in_order_after_a_position_exclusive,
     read::pages_of_any_size_give_every_event_once,
     read::a_filter_passes_its_types_and_next_passes_over_the_others,

@@ -3,13 +3,17 @@
 pub mod clock;
 pub mod codec;
 pub mod conformance;
+pub mod door;
 pub mod embedded;
 mod envelope;
+pub mod kurrent;
 mod port;
 mod stream;
+mod wire;
 
 pub use envelope::{Metadata, Recorded};
 pub use port::{
-    AppendError, Appended, EventStore, Expected, Follower, NewEvent, Page, Position, ReadError, TypeFilter,
+    AppendError, Appended, EventStore, Expected, Follower, NewEvent, Outage, Page, Position, ReadError,
+    TypeFilter,
 };
-pub use stream::StreamName;
+pub use stream::{CATEGORIES, StreamName};

@@ -124,6 +124,15 @@ pub struct Page {
     pub next: Position,
 }
 
+/// A store that cannot be reached, or must not be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// Since when.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub reason: String,
+}
+
 /// A log of events: streams under optimistic concurrency, and all of them in one order.
 ///
 /// - An append is atomic, and durable before it is answered.
@@ -149,6 +158,15 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>>;
 
+    /// Reads a stream backwards from a revision (inclusive), or from its end, at most `limit` events, newest first. Empty where
+    /// there are none.
+    fn read_stream_back(
+        &self,
+        stream: StreamName,
+        from: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>>;
+
     /// Reads the whole log forwards after a position (exclusive), at most `limit` events that pass the filter.
     fn read_all(
         &self,
@@ -157,8 +175,22 @@ pub trait EventStore: Send + Sync + 'static {
         filter: TypeFilter,
     ) -> BoxFuture<'_, Result<Page, ReadError>>;
 
+    /// Reads the whole log backwards before a position (exclusive), or from its end, at most `limit` events that pass the
+    /// filter, newest first. `next` is the position to read on before, and 0 once the first event was looked at.
+    fn read_all_back(
+        &self,
+        before: Option<Position>,
+        limit: usize,
+        filter: TypeFilter,
+    ) -> BoxFuture<'_, Result<Page, ReadError>>;
+
     /// The position of the last durable event, as it moves. Followers wait on this and then read.
     fn head(&self) -> watch::Receiver<Position>;
+
+    /// What is wrong with the store, where something is.
+    fn outage(&self) -> Option<Outage> {
+        None
+    }
 }
 
 /// Reads the whole log from a position and then follows it live.

@@ -11,7 +11,36 @@ use smol_str::SmolStr;
 #[serde(transparent)]
 pub struct StreamName(SmolStr);
 
+/// The categories of Marquee's streams: what stands before the first dash. A log that others write to as well is told apart by
+/// these, so a stream of no known category is written nowhere but to the embedded log.
+pub const CATEGORIES: [&str; 11] = [
+    "city",
+    "lease",
+    "movie",
+    "offer",
+    "partner",
+    "payment",
+    "policy",
+    "redemption",
+    "schedule",
+    "show",
+    "theatre",
+];
+
+/// Longest name of a stream, in bytes.
+const MAX_NAME: usize = 512;
+
 impl StreamName {
+    /// A name that somebody else gives, if it is one of Marquee's: a known category, a dash and an id without blanks or controls.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (category, id) = name.split_once('-')?;
+        let sound = CATEGORIES.contains(&category)
+            && !id.is_empty()
+            && name.len() <= MAX_NAME
+            && !id.contains(|c: char| c.is_control() || c.is_whitespace());
+        sound.then(|| Self(SmolStr::from(name)))
+    }
+
     /// A name as it was read from a log or a request.
     pub fn new(name: impl Into<SmolStr>) -> Self {
         Self(name.into())
@@ -77,5 +106,34 @@ impl StreamName {
 impl fmt::Display for StreamName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_that_marquee_makes_is_of_a_known_category() {
+        for stream in [
+            StreamName::show(&"sh_1".into()),
+            StreamName::payment(&"bk_sh_1_2".into()),
+            StreamName::unmatched_payment("x"),
+            StreamName::city(&"blr".into()),
+            StreamName::movie(&"mv_1".into()),
+            StreamName::partner(&"p_1".into()),
+            StreamName::theatre(&"th_1".into()),
+            StreamName::schedule(&"th_1".into(), &"sc_1".into()),
+        ] {
+            assert_eq!(StreamName::parse(stream.as_str()), Some(stream.clone()), "{stream}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_marquees_is_refused() {
+        for name in ["", "show", "show-", "$ce-show", "$$show-sh_1", "shows-sh_1", "show-a b", "show-a\n"] {
+            assert_eq!(StreamName::parse(name), None, "{name:?}");
+        }
+        assert_eq!(StreamName::parse(&format!("show-{}", "x".repeat(600))), None);
     }
 }

@@ -38,6 +38,23 @@ fn every_event_of_today_has_a_sample_that_it_is_stored_as() {
 }
 
 #[test]
+fn the_catalogue_of_events_tells_every_event_of_today_and_each_of_its_fields() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/events.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let samples = samples();
+    for name in Event::stored_names() {
+        let link = format!("[`{name}`](../schemas/events/{name}.json)");
+        let told = page.split("\n## ").flat_map(|kind| kind.split("\n### ").skip(1));
+        let section = told.into_iter().find(|section| section.lines().next().unwrap().contains(&link));
+        let section = section.unwrap_or_else(|| panic!("docs/events.md has no section {link}"));
+        let sample: serde_json::Map<String, Value> = serde_json::from_slice(&samples[name]).unwrap();
+        for field in sample.keys() {
+            assert!(section.contains(&format!("\n| `{field}` |")), "docs/events.md: {name} lacks {field}");
+        }
+    }
+}
+
+#[test]
 fn what_no_release_knows_is_told_by_its_name() {
     let error = codec::decode("booking.confirmed.v99", b"{}").unwrap_err();
     assert_eq!(error, codec::DecodeError::UnknownName("booking.confirmed.v99".into()));

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use marquee_event_store::door::DoorConfig;
 use serde::Deserialize;
+
+use crate::log::LogChoice;
 
 /// Why the configuration does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +24,7 @@ pub enum ConfigError {
     Value(&'static str, String),
 }
 
-/// A log, a read model or a message channel.
+/// A read model or a message channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -35,16 +38,36 @@ pub enum Backend {
 struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
-    event_store: Option<Backend>,
+    event_store: Option<String>,
+    kurrent_door: Option<SocketAddr>,
+    kurrent_door_writable: Option<bool>,
     read_model: Option<Backend>,
     messages: Option<Backend>,
     seat_lock_ttl: Option<String>,
-    rate_limit: Option<String>,
-    live_locks_per_user: Option<String>,
+    rate_limit: Option<Limit>,
+    live_locks_per_user: Option<Limit>,
+    log_json: Option<bool>,
     return_origins: Option<Vec<String>>,
     public_url: Option<String>,
     jwt_issuer: Option<String>,
     jwt_audience: Option<String>,
+}
+
+/// A limit as the file has it: a number, or `"off"`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Limit {
+    Number(u32),
+    Word(String),
+}
+
+impl Limit {
+    fn text(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Word(word) => word.clone(),
+        }
+    }
 }
 
 impl File {
@@ -66,6 +89,10 @@ pub struct CommonArgs {
     /// The configuration file [default: ./marquee.toml, where there is one].
     #[arg(long, env = "MARQUEE_CONFIG")]
     config: Option<PathBuf>,
+    /// The log: `embedded`, or a URL such as `kurrentdb://host:2113`, one with a password by `MARQUEE_EVENT_STORE` alone [default:
+    /// embedded].
+    #[arg(long)]
+    event_store: Option<String>,
     /// The issuer of tokens [default: marquee].
     #[arg(long, env = "MARQUEE_JWT_ISSUER")]
     jwt_issuer: Option<String>,
@@ -79,6 +106,8 @@ pub struct CommonArgs {
 pub struct Common {
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// Where the log is.
+    pub log: LogChoice,
     /// The secret of tokens, where one was given.
     pub jwt_secret: Option<Vec<u8>>,
     /// The issuer of tokens.
@@ -97,20 +126,21 @@ impl CommonArgs {
 
     /// Settles what was given with what was not.
     pub fn load(&self) -> Result<Common, ConfigError> {
-        Ok(self.settle(&self.file()?))
+        self.settle(&self.file()?)
     }
 
-    fn settle(&self, file: &File) -> Common {
+    fn settle(&self, file: &File) -> Result<Common, ConfigError> {
         let or = |flag: &Option<String>, file: &Option<String>, default: &str| {
             flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
         };
         let data_dir = self.data_dir.clone().or_else(|| file.data_dir.clone());
-        Common {
+        Ok(Common {
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("marquee-data")),
+            log: LogChoice::settle(self.event_store.as_deref(), file.event_store.as_deref())?,
             jwt_secret: secret("MARQUEE_JWT_SECRET"),
             jwt_issuer: or(&self.jwt_issuer, &file.jwt_issuer, "marquee"),
             jwt_audience: or(&self.jwt_audience, &file.jwt_audience, "marquee"),
-        }
+        })
     }
 }
 
@@ -125,9 +155,12 @@ pub struct ServeArgs {
     /// Where to listen [default: 127.0.0.1:8080].
     #[arg(long, env = "MARQUEE_LISTEN")]
     listen: Option<SocketAddr>,
-    /// The log [default: embedded].
-    #[arg(long, env = "MARQUEE_EVENT_STORE")]
-    event_store: Option<Backend>,
+    /// Where KurrentDB's clients reach the log, such as `127.0.0.1:2113`; loopback only [default: nowhere].
+    #[arg(long, env = "MARQUEE_KURRENT_DOOR")]
+    kurrent_door: Option<SocketAddr>,
+    /// Lets KurrentDB's clients append, without a password: for tests and for several nodes on one machine.
+    #[arg(long, env = "MARQUEE_KURRENT_DOOR_WRITABLE", value_parser = clap::builder::BoolishValueParser::new())]
+    kurrent_door_writable: bool,
     /// The read models [default: embedded].
     #[arg(long, env = "MARQUEE_READ_MODEL")]
     read_model: Option<Backend>,
@@ -151,7 +184,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MARQUEE_PUBLIC_URL")]
     public_url: Option<String>,
     /// Writes the log as JSON, one object a line.
-    #[arg(long, env = "MARQUEE_LOG_JSON")]
+    #[arg(long, env = "MARQUEE_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new())]
     log_json: bool,
 }
 
@@ -164,6 +197,8 @@ pub struct ServeConfig {
     pub demo: bool,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where KurrentDB's clients come in, if they do.
+    pub door: Option<DoorConfig>,
     /// How long a seat lock lasts.
     pub seat_lock_ttl: Duration,
     /// Requests a second of one client; `None` for no limit.
@@ -187,25 +222,26 @@ impl ServeArgs {
         let text = |flag: &Option<String>, file: &Option<String>, default: &str| {
             flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
         };
-        for backend in [
-            self.event_store.or(file.event_store),
-            self.read_model.or(file.read_model),
-            self.messages.or(file.messages),
-        ] {
+        for backend in [self.read_model.or(file.read_model), self.messages.or(file.messages)] {
             match backend.unwrap_or(Backend::Embedded) {
                 Backend::Embedded => {}
             }
         }
         let ttl = text(&self.seat_lock_ttl, &file.seat_lock_ttl, "5m");
         let ttl = parse_duration(&ttl).map_err(|reason| ConfigError::Value("seat-lock-ttl", reason))?;
-        let locks = text(&self.live_locks_per_user, &file.live_locks_per_user, "2");
+        let rate = text(&self.rate_limit, &file.rate_limit.as_ref().map(Limit::text), "50");
+        let locks = text(&self.live_locks_per_user, &file.live_locks_per_user.as_ref().map(Limit::text), "2");
         let default_origins = || vec!["https://app.example.com".to_owned()];
         Ok(ServeConfig {
-            common: self.common.settle(&file),
+            common: self.common.settle(&file)?,
             demo: self.demo,
             listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            door: self.kurrent_door.or(file.kurrent_door).map(|listen| DoorConfig {
+                listen,
+                writable: self.kurrent_door_writable || file.kurrent_door_writable.unwrap_or_default(),
+            }),
             seat_lock_ttl: ttl,
-            rate_limit: limit("rate-limit", &text(&self.rate_limit, &file.rate_limit, "50"))?,
+            rate_limit: limit("rate-limit", &rate)?,
             live_locks_per_user: limit("live-locks-per-user", &locks)?,
             return_origins: self
                 .return_origins
@@ -214,7 +250,7 @@ impl ServeArgs {
                 .unwrap_or_else(default_origins),
             public_url: self.public_url.clone().or(file.public_url),
             sandbox_secret: secret("MARQUEE_SANDBOX_SECRET"),
-            log_json: self.log_json,
+            log_json: self.log_json || file.log_json.unwrap_or_default(),
         })
     }
 }
@@ -270,6 +306,9 @@ mod tests {
     #[test]
     fn an_unknown_setting_is_refused() {
         assert!(toml::from_str::<File>("listen = \"127.0.0.1:80\"").is_ok());
+        let limits: File = toml::from_str("rate-limit = 5\nlive-locks-per-user = \"off\"").unwrap();
+        assert_eq!(limits.rate_limit.unwrap().text(), "5");
+        assert_eq!(limits.live_locks_per_user.unwrap().text(), "off");
         assert!(
             toml::from_str::<File>("jwt-secret = \"x\"").is_err(),
             "no secret lies in the configuration file"

@@ -1,18 +1,21 @@
 //! Wiring: the log, what writes it, what reads it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use marquee_api::{ApiConfig, App, JwtConfig};
 use marquee_commands::{Commands, CommandsConfig, Contacts, Processes, ProcessesConfig, SandboxGateway};
-use marquee_event_store::EventStore;
 use marquee_event_store::clock::{Clock, SystemClock};
-use marquee_event_store::embedded::{DataDir, EmbeddedStore};
+use marquee_event_store::door::Door;
+use marquee_event_store::embedded::DataDir;
 use marquee_projections::{Views, ViewsConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Failure;
 use crate::config::ServeConfig;
+use crate::log::Log;
 use crate::secrets;
 
 /// Everything but the socket.
@@ -24,9 +27,12 @@ pub struct Engine {
     /// The read side.
     pub views: Views,
     /// The log.
-    pub store: Arc<EmbeddedStore>,
+    pub log: Log,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where KurrentDB's clients come in, if they do.
+    pub door: Option<SocketAddr>,
+    at_the_door: Option<JoinHandle<()>>,
     processes: Processes,
     stop: CancellationToken,
 }
@@ -36,17 +42,19 @@ impl Engine {
     pub async fn start(
         config: &ServeConfig,
         dir: &DataDir,
+        listen: SocketAddr,
         own_origin: &str,
         metrics: PrometheusHandle,
     ) -> Result<Self, Failure> {
         let data_dir = &config.common.data_dir;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = Arc::new(EmbeddedStore::open(dir)?);
-        let log: Arc<dyn EventStore> = store.clone();
+        let log = Log::open(&config.common.log, dir, Arc::clone(&clock)).await?;
+        let (store, state_dir) = (log.store(), config.common.log.state_dir(data_dir));
         let stop = CancellationToken::new();
 
         let views =
-            Views::open(ViewsConfig { dir: data_dir.join("views") }, Arc::clone(&log), stop.clone()).await?;
+            Views::open(ViewsConfig { dir: state_dir.join("views") }, Arc::clone(&store), stop.clone())
+                .await?;
         let sandbox = match (&config.sandbox_secret, config.demo) {
             (Some(secret), _) => Some(SandboxGateway::new(secret, own_origin)),
             (None, true) => Some(SandboxGateway::new(&secrets::sandbox(data_dir)?, own_origin)),
@@ -58,8 +66,8 @@ impl Engine {
             live_locks_per_user: config.live_locks_per_user,
             ..CommandsConfig::default()
         };
-        let commands = Commands::new(rules, Arc::clone(&log), Arc::clone(&clock), sandbox, contacts);
-        let processes = Processes::start(&ProcessesConfig { dir: data_dir.clone() }, &commands, &stop)?;
+        let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);
+        let processes = Processes::start(&ProcessesConfig { dir: state_dir }, &commands, &stop)?;
 
         let jwt = JwtConfig {
             secret: secrets::jwt(&config.common)?,
@@ -70,20 +78,37 @@ impl Engine {
         return_origins.push(own_origin.to_owned());
         let api = ApiConfig {
             return_origins,
-            own_origin: own_origin.to_owned(),
+            listen,
             rate_limit: config.rate_limit,
             jwt,
             ticket_key: secrets::ticket_key(data_dir)?,
         };
-        let app = App::new(api, commands.clone(), views.clone(), log, Arc::clone(&clock), metrics)?;
-        Ok(Self { app, commands, views, store, clock, processes, stop })
+        let app =
+            App::new(api, commands.clone(), views.clone(), Arc::clone(&store), Arc::clone(&clock), metrics)?;
+        let (mut door, mut at_the_door) = (None, None);
+        if let Some(config) = config.door {
+            let opened = Door::bind(config, store, Arc::clone(&clock), stop.clone()).await?;
+            tracing::info!(listen = %opened.listen(), writable = config.writable, "KurrentDB's clients come in here");
+            door = Some(opened.listen());
+            at_the_door = Some(tokio::spawn(async move {
+                if let Err(error) = opened.serve().await {
+                    tracing::error!(%error, "the door for KurrentDB's clients has closed");
+                }
+            }));
+        }
+        Ok(Self { app, commands, views, log, clock, door, at_the_door, processes, stop })
     }
 
     /// Stops everything in order: nobody writes, then nobody reads, then the log is closed.
     pub async fn stop(self) {
         self.stop.cancel();
+        if let Some(serving) = self.at_the_door
+            && let Err(error) = serving.await
+        {
+            tracing::error!(%error, "the door for KurrentDB's clients did not close");
+        }
         self.processes.stopped().await;
         self.views.closed().await;
-        self.store.close().await;
+        self.log.close().await;
     }
 }

@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod demo;
 mod engine;
+mod log;
 mod logging;
 mod offline;
 mod secrets;
@@ -21,6 +22,11 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Several libraries bring TLS, with two providers between them: unless one is named, none is taken.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("marquee: the crypto library is chosen twice");
+        return ExitCode::FAILURE;
+    }
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use marquee_event_store::EventStore;
-use marquee_event_store::embedded::{DataDir, EmbeddedStore};
+use marquee_event_store::clock::SystemClock;
+use marquee_event_store::embedded::DataDir;
 use marquee_projections::{Views, ViewsConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Failure;
 use crate::config::Common;
+use crate::log::Log;
 
 const POLL: Duration = Duration::from_millis(20);
 
 /// The log, held.
 pub struct OfflineLog {
     /// The log.
-    pub store: Arc<EmbeddedStore>,
+    pub log: Log,
     _dir: DataDir,
 }
 
@@ -30,19 +31,18 @@ pub struct Offline {
 
 impl Offline {
     /// Opens the log alone.
-    pub fn open_log(common: &Common) -> Result<OfflineLog, Failure> {
+    pub async fn open_log(common: &Common) -> Result<OfflineLog, Failure> {
         let dir = DataDir::lock(&common.data_dir)?;
-        let store = Arc::new(EmbeddedStore::open(&dir)?);
-        Ok(OfflineLog { store, _dir: dir })
+        let log = Log::open(&common.log, &dir, Arc::new(SystemClock)).await?;
+        Ok(OfflineLog { log, _dir: dir })
     }
 
     /// Opens the log and the views, and lets these catch up.
     pub async fn open(common: &Common) -> Result<Self, Failure> {
-        let log = Self::open_log(common)?;
+        let log = Self::open_log(common).await?;
         let stop = CancellationToken::new();
-        let config = ViewsConfig { dir: common.data_dir.join("views") };
-        let store: Arc<dyn EventStore> = log.store.clone();
-        let views = Views::open(config, store, stop.clone()).await?;
+        let config = ViewsConfig { dir: common.log.state_dir(&common.data_dir).join("views") };
+        let views = Views::open(config, log.log.store(), stop.clone()).await?;
         while !views.ready() {
             tokio::time::sleep(POLL).await;
         }
@@ -53,6 +53,6 @@ impl Offline {
     pub async fn close(self) {
         self.stop.cancel();
         self.views.closed().await;
-        self.log.store.close().await;
+        self.log.log.close().await;
     }
 }

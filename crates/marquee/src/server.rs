@@ -28,11 +28,12 @@ pub async fn run(config: &ServeConfig) -> Result<(), Failure> {
     let listen = listener.local_addr()?;
     let own_origin = config.public_url.clone().unwrap_or_else(|| format!("http://{listen}"));
 
-    let engine = Engine::start(config, &dir, &own_origin, metrics).await?;
+    let engine = Engine::start(config, &dir, listen, &own_origin, metrics).await?;
     if config.demo {
         demo::load(&engine.commands, engine.clock.now()).await?;
     }
-    let _announced = ServerFile { listen, pid: std::process::id() }.write(&config.common.data_dir)?;
+    let _announced =
+        ServerFile { listen, door: engine.door, pid: std::process::id() }.write(&config.common.data_dir)?;
     tracing::info!(%listen, data_dir = %config.common.data_dir.display(), "Marquee is open");
 
     let stop = CancellationToken::new();
@@ -48,12 +49,9 @@ pub async fn run(config: &ServeConfig) -> Result<(), Failure> {
             )
         );
     }
-    let mut failed = engine.store.fatal();
     let failure = tokio::select! {
         () = asked_to_stop()? => None,
-        reason = failed.wait_for(Option::is_some) => {
-            Some(reason.ok().and_then(|reason| reason.clone()).unwrap_or_else(|| "it closed".into()))
-        }
+        reason = engine.log.failed() => Some(reason),
     };
     tracing::info!("closing: answering what is under way");
     stop.cancel();

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct ServerFile {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where KurrentDB's clients come in, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<SocketAddr>,
     /// Its process.
     pub pid: u32,
 }

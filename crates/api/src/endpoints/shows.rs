@@ -14,7 +14,7 @@ use marquee_domain::theatre::SeatType;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::wire::{Amount, local};
+use crate::wire::{Amount, Major, local};
 
 /// A show.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,6 +58,6 @@ impl ShowBody {
 }
 
 /// Prices as they were sent, in major units.
-pub(crate) fn prices(prices: &BTreeMap<SeatType, serde_json::Number>) -> BTreeMap<SeatType, String> {
-    prices.iter().map(|(seat_type, price)| (*seat_type, price.to_string())).collect()
+pub(crate) fn prices(prices: &BTreeMap<SeatType, Major>) -> BTreeMap<SeatType, String> {
+    prices.iter().map(|(seat_type, price)| (*seat_type, price.0.to_string())).collect()
 }

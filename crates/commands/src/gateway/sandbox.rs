@@ -9,6 +9,7 @@ use marquee_domain::ids::{BookingId, PaymentIntentId};
 use marquee_domain::money::{Currency, Money};
 use marquee_domain::payment::{Notice, Outcome, PaymentInitiated, RefundRequested};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
 use crate::gateway::{GatewayError, Intent, PaymentGateway, Verified, WebhookError};
@@ -30,7 +31,8 @@ struct Webhook {
     event_id: SmolStr,
     payment_intent_id: SmolStr,
     status: SmolStr,
-    amount: serde_json::Number,
+    /// Digit for digit: a binary fraction in between could change it.
+    amount: Box<RawValue>,
     currency: SmolStr,
     #[serde(default)]
     booking_reference: SmolStr,
@@ -98,8 +100,7 @@ impl PaymentGateway for SandboxGateway {
         };
         let malformed = |what: &str| WebhookError::Malformed(what.into());
         let currency = Currency::parse(&webhook.currency).ok_or_else(|| malformed("currency"))?;
-        let amount =
-            Money::from_major(&webhook.amount.to_string(), currency).ok_or_else(|| malformed("amount"))?;
+        let amount = Money::from_major(webhook.amount.get(), currency).ok_or_else(|| malformed("amount"))?;
         Ok(Verified::Payment {
             booking_reference: webhook.booking_reference,
             notice: Notice {
@@ -131,6 +132,16 @@ mod tests {
         let Verified::Payment { booking_reference, notice } = verified else { panic!("a payment's notice") };
         assert_eq!(booking_reference, "bk_sh_1_X");
         assert_eq!((notice.amount.minor, notice.outcome), (30_250, Outcome::Captured));
+
+        let exact = |amount: &str| {
+            let body = String::from_utf8_lossy(body).replace("302.5", amount);
+            gateway.verify(&headers(&gateway.sign(body.as_bytes())), body.as_bytes())
+        };
+        let Ok(Verified::Payment { notice, .. }) = exact("302.50") else { panic!("a payment's notice") };
+        assert_eq!(notice.amount.minor, 30_250);
+        for bad in ["302.505", "0.30000000000000001", "-1", "\"302.5\"", "null"] {
+            assert_eq!(exact(bad), Err(WebhookError::Malformed("amount".into())), "{bad}");
+        }
 
         let tampered = String::from_utf8_lossy(body).replace("302.5", "1");
         assert_eq!(

@@ -13,12 +13,12 @@ use marquee_domain::show::{CancelledBy, ShowEvent};
 use marquee_event_store::{Follower, Position, Recorded, StreamName};
 use tokio::time::Instant;
 
-use crate::Commands;
 use crate::error::CommandError;
 use crate::execute::execute;
 use crate::gateway::GatewayError;
 use crate::processes::state::ProcessState;
 use crate::processes::{CONCURRENCY, ProcessesError, in_the_name_of, next_page, note_position};
+use crate::{Commands, counters};
 
 const PROCESS: &str = "payment-outcome";
 const TICK: Duration = Duration::from_millis(100);
@@ -57,7 +57,7 @@ pub(super) struct MoneyProcess {
 
 impl MoneyProcess {
     pub(super) fn new(commands: Commands, state: ProcessState) -> Result<Self, ProcessesError> {
-        let checkpoint = state.checkpoint(PROCESS)?;
+        let checkpoint = state.checkpoint(PROCESS, *commands.inner.store.head().borrow())?;
         let follower = Follower::new(Arc::clone(&commands.inner.store), checkpoint);
         Ok(Self { commands, state, follower, open: HashMap::new(), checkpoint, checkpointed: Instant::now() })
     }
@@ -230,7 +230,7 @@ async fn pay_back(
         Ok(()) => PaymentCommand::RefundSucceeded(refund.refund_id.clone()),
         Err(GatewayError::Refused(reason)) => {
             tracing::error!(refund = %refund.refund_id, %reason, "alert: a gateway refuses a refund");
-            metrics::counter!("marquee_refunds_failed_total").increment(1);
+            metrics::counter!(counters::REFUNDS_FAILED).increment(1);
             PaymentCommand::RefundFailed(refund.refund_id.clone(), reason)
         }
         Err(GatewayError::Unavailable(reason)) => return Err(CommandError::Unavailable(reason)),

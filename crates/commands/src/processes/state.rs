@@ -29,14 +29,21 @@ impl ProcessState {
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
-    pub(super) fn checkpoint(&self, process: &str) -> Result<Position, ProcessesError> {
+    /// How far a process was. One that is ahead of the log was kept of another log, or of this one before an older copy
+    /// was put back: it is not believed.
+    pub(super) fn checkpoint(&self, process: &str, head: Position) -> Result<Position, ProcessesError> {
         let connection = self.connection.lock().map_err(|_| poisoned())?;
         let position = connection
             .query_row("SELECT position FROM checkpoints WHERE process = ?1", [process], |row| {
                 row.get::<_, i64>(0)
             })
             .optional()?;
-        Ok(Position(position.and_then(|position| u64::try_from(position).ok()).unwrap_or_default()))
+        let kept = Position(position.and_then(|position| u64::try_from(position).ok()).unwrap_or_default());
+        if kept <= head {
+            return Ok(kept);
+        }
+        tracing::error!(process, checkpoint = %kept, log = %head, "the checkpoint is ahead of the log; the log is read anew");
+        Ok(Position(0))
     }
 
     pub(super) fn timers(&self) -> Result<Vec<Timer>, ProcessesError> {

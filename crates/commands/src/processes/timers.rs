@@ -84,7 +84,7 @@ pub(super) struct TimerProcess {
 
 impl TimerProcess {
     pub(super) fn new(commands: Commands, state: ProcessState) -> Result<Self, ProcessesError> {
-        let checkpoint = state.checkpoint(PROCESS)?;
+        let checkpoint = state.checkpoint(PROCESS, *commands.inner.store.head().borrow())?;
         let timers = state.timers()?.into_iter().collect();
         let follower = Follower::new(Arc::clone(&commands.inner.store), checkpoint);
         Ok(Self { commands, state, follower, timers })

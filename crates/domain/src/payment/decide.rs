@@ -124,7 +124,7 @@ pub struct Payment {
     /// Money that went or goes back.
     pub refunds: Vec<Refund>,
     captured_as: Option<PaymentIntentId>,
-    mismatched: Vec<(SmolStr, Money)>,
+    mismatched: Vec<PaymentMismatched>,
     unmatched: Option<PaymentUnmatched>,
 }
 
@@ -196,16 +196,12 @@ impl Payment {
     /// so what was captured tells repeats apart as well as the id does. Asked before anything else of a notice: money that
     /// already goes back must not be taken for somebody else's.
     fn repeats_a_mismatch(&self, notice: &Notice) -> bool {
-        let (intent, amount) = (&notice.payment_intent_id, &notice.amount);
-        let goes_back = self.refunds.iter().map(|refund| &refund.requested).any(|requested| {
-            requested.cause == RefundCause::Mismatch
-                && requested.payment_intent_id == *intent
-                && requested.amount == *amount
+        let told = self.mismatched.iter().any(|told| {
+            let same_money =
+                told.payment_intent_id == notice.payment_intent_id && told.captured == notice.amount;
+            same_money || told.provider_event_id == notice.provider_event_id
         });
-        let told = self.mismatched.iter().any(|(id, captured)| {
-            *id == notice.provider_event_id || (captured == amount && captured.minor <= 0)
-        });
-        notice.outcome == Outcome::Captured && (goes_back || told)
+        notice.outcome == Outcome::Captured && told
     }
 
     /// Writes down money that was not asked for in this amount, and owes it back.
@@ -216,6 +212,7 @@ impl Payment {
             PaymentMismatched {
                 payment_id: payment_id.clone(),
                 booking_id: initiated.booking_id.clone(),
+                payment_intent_id: notice.payment_intent_id.clone(),
                 provider_event_id: notice.provider_event_id.clone(),
                 expected: initiated.amount.clone(),
                 captured: notice.amount.clone(),
@@ -347,7 +344,7 @@ impl Decider for Payment {
             }
             PaymentEvent::Failed(_) => self.state = Some(PaymentState::Failed),
             PaymentEvent::Mismatched(mismatched) => {
-                self.mismatched.push((mismatched.provider_event_id.clone(), mismatched.captured.clone()));
+                self.mismatched.push(mismatched.clone());
             }
             PaymentEvent::Unmatched(unmatched) => self.unmatched = Some(unmatched.clone()),
             PaymentEvent::RefundRequested(requested) => {

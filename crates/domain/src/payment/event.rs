@@ -81,6 +81,8 @@ pub struct PaymentMismatched {
     pub payment_id: PaymentId,
     /// The booking that it was for.
     pub booking_id: BookingId,
+    /// The gateway's name for the payment; with what was captured, it tells repeats apart.
+    pub payment_intent_id: PaymentIntentId,
     /// The gateway's name for the notice.
     pub provider_event_id: SmolStr,
     /// What was asked for.

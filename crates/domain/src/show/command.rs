@@ -95,6 +95,9 @@ pub enum Rejection {
     /// A type of seat that has no price.
     #[error("a type of seat has no price")]
     Unpriced,
+    /// A price of nothing or less: a gateway takes no payment of it, and a refund would pay the house.
+    #[error("a price is not more than zero")]
+    PriceNotPositive,
     /// The show was called off.
     #[error("the show was cancelled")]
     ShowCancelled,

@@ -1,6 +1,6 @@
 //! The rules of booking.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -15,6 +15,7 @@ use crate::show::event::{
     ShowScheduled,
 };
 use crate::show::{Screening, Show};
+use crate::theatre::SeatType;
 use crate::time;
 
 /// Most bookings that one sweep ends: bounds an append. The next sweep takes the rest.
@@ -78,11 +79,16 @@ fn schedule(now: Timestamp, scheduled: &ShowScheduled) -> Decision {
     Ok(vec![scheduled.clone().into()])
 }
 
-/// Every seat of the hall must have a price.
+/// Every seat of the hall must have a price, and every price must be more than zero.
 fn check_prices(show: &ShowDetails) -> Result<(), Rejection> {
+    check_positive(&show.prices)?;
     let priced = |seat_type| show.prices.contains_key(seat_type);
     let mut seats = show.rows.iter().flat_map(|row| &row.seats);
     if seats.all(|seat| priced(&seat.seat_type)) { Ok(()) } else { Err(Rejection::Unpriced) }
+}
+
+fn check_positive(prices: &BTreeMap<SeatType, i64>) -> Result<(), Rejection> {
+    if prices.values().all(|minor| *minor > 0) { Ok(()) } else { Err(Rejection::PriceNotPositive) }
 }
 
 fn expired(booking_id: &BookingId) -> ShowEvent {
@@ -119,6 +125,7 @@ impl Screening {
         if changed.start_time.is_some_and(|start| start <= now) {
             return Err(Rejection::StartsInThePast);
         }
+        check_positive(&changed.prices)?;
         let mut after = (*self.details).clone();
         after.change(changed);
         Ok(if after == *self.details { vec![] } else { vec![changed.clone().into()] })

@@ -36,6 +36,58 @@ pub(super) async fn a_missing_stream_is_empty(store: Arc<dyn EventStore>) {
     assert!(store.read_stream(some_stream(), 7, 10).await.unwrap().is_empty());
 }
 
+pub(super) async fn a_stream_is_read_backwards_from_a_revision_or_its_end(store: Arc<dyn EventStore>) {
+    let (stream, events) = (some_stream(), some_events(6));
+    store.append(stream.clone(), Expected::NoStream, events.clone()).await.unwrap();
+    let back = |revisions: &[usize]| revisions.iter().map(|n| events[*n].id).collect::<Vec<_>>();
+    for (from, limit, expected) in [
+        (None, 2, vec![5, 4]),
+        (None, 100, vec![5, 4, 3, 2, 1, 0]),
+        (Some(3), 2, vec![3, 2]),
+        (Some(0), 5, vec![0]),
+        (Some(99), 1, vec![5]),
+        (None, 0, vec![]),
+    ] {
+        let read = store.read_stream_back(stream.clone(), from, limit).await.unwrap();
+        assert_eq!(recorded_ids(&read), back(&expected), "from {from:?}, at most {limit}");
+    }
+    assert!(store.read_stream_back(some_stream(), None, 10).await.unwrap().is_empty());
+}
+
+pub(super) async fn the_log_is_read_backwards_before_a_position_or_from_its_end(store: Arc<dyn EventStore>) {
+    let (older, newer, refund) = (some_events(3), some_events(3), refund_failed());
+    store.append(some_stream(), Expected::NoStream, older.clone()).await.unwrap();
+    store.append(some_stream(), Expected::NoStream, vec![refund.clone()]).await.unwrap();
+    let end = store.append(some_stream(), Expected::NoStream, newer.clone()).await.unwrap();
+    let mut expected = ids_of(&[older, vec![refund.clone()], newer].concat());
+    expected.reverse();
+
+    let page = store.read_all_back(None, 7, TypeFilter::All).await.unwrap();
+    assert_eq!(recorded_ids(&page.events), expected);
+    assert_eq!(page.events[0].position, end.position);
+    let page = store.read_all_back(Some(end.position), 6, TypeFilter::All).await.unwrap();
+    assert_eq!(recorded_ids(&page.events), expected[1..], "the position itself is not read");
+
+    let wanted = TypeFilter::Prefix("refund.".into());
+    let (mut before, mut found) = (None, vec![]);
+    while found.is_empty() {
+        let page = store.read_all_back(before, 1, wanted.clone()).await.unwrap();
+        assert!(before.is_none_or(|before| page.next < before), "a page leads on");
+        assert!(!page.events.is_empty() || page.next > Position(0), "the event is there");
+        before = Some(page.next);
+        found = page.events;
+    }
+    assert_eq!(recorded_ids(&found), [refund.id]);
+    let (mut before, mut count) = (None, 0);
+    while before != Some(Position(0)) {
+        let page = store.read_all_back(before, 100, TypeFilter::All).await.unwrap();
+        assert!(page.events.is_sorted_by(|a, b| a.position > b.position), "newest first");
+        count += page.events.len();
+        before = Some(page.next);
+    }
+    assert!(count >= 7, "the beginning is reached");
+}
+
 pub(super) async fn the_log_is_read_in_order_after_a_position_exclusive(store: Arc<dyn EventStore>) {
     let before = *store.head().borrow();
     let (one, other) = (some_stream(), some_stream());

@@ -60,6 +60,26 @@ impl Readers {
         self.run(move |conn| read_all(conn, after, head, limit, &filter)).await
     }
 
+    /// Reads a stream backwards.
+    pub async fn stream_back(
+        self: &Arc<Self>,
+        stream: StreamName,
+        from: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Recorded>>, ReadError> {
+        self.run(move |conn| read_stream_back(conn, &stream, from, limit)).await
+    }
+
+    /// Reads the log backwards from before `before`.
+    pub async fn all_back(
+        self: &Arc<Self>,
+        before: Position,
+        limit: usize,
+        filter: TypeFilter,
+    ) -> Result<Page, ReadError> {
+        self.run(move |conn| read_all_back(conn, before, limit, &filter)).await
+    }
+
     async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
@@ -86,6 +106,12 @@ impl Readers {
     }
 }
 
+fn key_of(conn: &Connection, stream: &StreamName) -> rusqlite::Result<Option<i64>> {
+    conn.prepare_cached("SELECT id FROM streams WHERE name = ?1")?
+        .query_row(params![stream.as_str()], |row| row.get(0))
+        .optional()
+}
+
 fn read_stream(
     conn: &Connection,
     stream: &StreamName,
@@ -93,11 +119,7 @@ fn read_stream(
     limit: usize,
 ) -> Result<Vec<Arc<Recorded>>, Failure> {
     let Ok(from) = i64::try_from(from) else { return Ok(vec![]) };
-    let key: Option<i64> = conn
-        .prepare_cached("SELECT id FROM streams WHERE name = ?1")?
-        .query_row(params![stream.as_str()], |row| row.get(0))
-        .optional()?;
-    let Some(key) = key else { return Ok(vec![]) };
+    let Some(key) = key_of(conn, stream)? else { return Ok(vec![]) };
     let mut statement = conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM events e CROSS JOIN streams s ON s.id = e.stream \
          WHERE e.stream = ?1 AND e.revision >= ?2 ORDER BY e.revision LIMIT ?3"
@@ -141,6 +163,62 @@ fn read_all(
             page.events.push(Arc::new(event.record()));
         }
         page.next = expected;
+    }
+    Ok(page)
+}
+
+fn read_stream_back(
+    conn: &Connection,
+    stream: &StreamName,
+    from: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Arc<Recorded>>, Failure> {
+    let from = from.and_then(|from| i64::try_from(from).ok()).unwrap_or(i64::MAX);
+    let Some(key) = key_of(conn, stream)? else { return Ok(vec![]) };
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM events e CROSS JOIN streams s ON s.id = e.stream \
+         WHERE e.stream = ?1 AND e.revision <= ?2 ORDER BY e.revision DESC LIMIT ?3"
+    ))?;
+    let mut rows = statement.query(params![key, from, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut events: Vec<Arc<Recorded>> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let event = row::read(row)?;
+        let follows = events.last().is_none_or(|newer| newer.revision == event.fields.revision + 1);
+        if event.fields.stream != stream.as_str() || !follows {
+            return Err(Failure(format!("the log is damaged at position {}", event.position)));
+        }
+        events.push(Arc::new(event.record()));
+    }
+    Ok(events)
+}
+
+fn read_all_back(
+    conn: &Connection,
+    before: Position,
+    limit: usize,
+    filter: &TypeFilter,
+) -> Result<Page, Failure> {
+    let from = before.0.saturating_sub(MAX_SCANNED).max(1);
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM events e CROSS JOIN streams s ON s.id = e.stream \
+         WHERE e.position < ?1 AND e.position >= ?2 ORDER BY e.position DESC"
+    ))?;
+    let mut rows = statement.query(params![before.0.cast_signed(), from.cast_signed()])?;
+    let mut page = Page { events: vec![], next: before };
+    while page.next.0 > from && page.events.len() < limit {
+        let expected = Position(page.next.0 - 1);
+        let damaged = || Failure(format!("the log is damaged at position {expected}"));
+        let event = row::read(rows.next()?.ok_or_else(damaged)?)?;
+        if event.position != expected {
+            return Err(damaged());
+        }
+        if filter.matches(event.fields.stored_name) {
+            page.events.push(Arc::new(event.record()));
+        }
+        page.next = expected;
+    }
+    if page.next.0 <= 1 {
+        page.next = Position(0);
     }
     Ok(page)
 }

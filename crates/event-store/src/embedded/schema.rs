@@ -138,7 +138,10 @@ fn check_marks(conn: &Connection, file: &Path) -> Result<(), OpenError> {
         return Err(OpenError::NewerSchema { path: file.to_owned(), found: version, known: SCHEMA_VERSION });
     }
     let tables = tables_of(conn).map_err(|error| refused(file, &error))?;
-    if version < SCHEMA_VERSION || tables != TABLES {
+    // In any order: a copy that SQLite made may list them otherwise.
+    let known =
+        tables.len() == TABLES.len() && TABLES.iter().all(|table| tables.iter().any(|found| found == table));
+    if version < SCHEMA_VERSION || !known {
         let reason = "its tables are not as Marquee made them".to_owned();
         return Err(OpenError::Corrupt { path: file.to_owned(), position: None, reason });
     }

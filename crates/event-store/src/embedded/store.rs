@@ -112,6 +112,15 @@ impl EventStore for EmbeddedStore {
         Box::pin(async move { self.0.readers.stream(stream, from, limit).await })
     }
 
+    fn read_stream_back(
+        &self,
+        stream: StreamName,
+        from: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<Recorded>>, ReadError>> {
+        Box::pin(async move { self.0.readers.stream_back(stream, from, limit).await })
+    }
+
     fn read_all(
         &self,
         after: Position,
@@ -124,6 +133,18 @@ impl EventStore for EmbeddedStore {
             }
             let head = *self.0.shared.head.borrow();
             self.0.readers.all(after, head, limit, filter).await
+        })
+    }
+
+    fn read_all_back(
+        &self,
+        before: Option<Position>,
+        limit: usize,
+        filter: TypeFilter,
+    ) -> BoxFuture<'_, Result<Page, ReadError>> {
+        Box::pin(async move {
+            let end = Position(self.0.shared.head.borrow().0 + 1);
+            self.0.readers.all_back(before.map_or(end, |before| before.min(end)), limit, filter).await
         })
     }
 

@@ -31,9 +31,9 @@ impl AuditCommand {
         let shown = match Client::of_running_server(&common)? {
             Some(server) => show_from_server(&server, &stream).await?,
             None => {
-                let offline = Offline::open_log(&common)?;
-                let shown = show_from_log(&*offline.store, &stream).await;
-                offline.store.close().await;
+                let offline = Offline::open_log(&common).await?;
+                let shown = show_from_log(&*offline.log.store(), &stream).await;
+                offline.log.close().await;
                 shown?
             }
         };
@@ -60,7 +60,7 @@ async fn show_from_server(server: &Client, stream: &str) -> Result<u64, Failure>
     }
 }
 
-async fn show_from_log(store: &impl EventStore, stream: &str) -> Result<u64, Failure> {
+async fn show_from_log(store: &dyn EventStore, stream: &str) -> Result<u64, Failure> {
     let mut from = 0;
     loop {
         let limit = usize::try_from(PAGE)?;

@@ -22,6 +22,8 @@ const NAME: &str = "browse";
 /// How long to wait before an index that was lost is made again.
 const RETRY_INDEX: Duration = Duration::from_secs(5);
 
+const INDEX_LOST: &str = "marquee_search_index_lost_total";
+
 /// Opens the view and makes it again.
 pub(crate) struct BrowseBlueprint {
     generations: Generations,
@@ -30,6 +32,7 @@ pub(crate) struct BrowseBlueprint {
 
 impl BrowseBlueprint {
     pub fn new(dir: PathBuf) -> Self {
+        metrics::counter!(INDEX_LOST).increment(0);
         let facts = Arc::new(ArcSwap::from_pointee(Facts::default()));
         let shared = Arc::new(Shared { facts, search: ArcSwapOption::empty() });
         Self { generations: Generations::new(dir, NAME, ""), shared }
@@ -114,7 +117,7 @@ impl Making {
     /// Goes on without an index; readers scan the facts until there is one again.
     fn lose_index(&mut self, error: &ViewsError) {
         tracing::error!(%error, "the search index is lost; facts are scanned until it is made again");
-        metrics::counter!("marquee_search_index_lost_total").increment(1);
+        metrics::counter!(INDEX_LOST).increment(1);
         if self.serving {
             self.shared.search.store(None);
         }

@@ -391,7 +391,7 @@ impl<'a> Batch<'a> {
             insert.execute(params![show, seat.as_str(), holder.unique()])?;
         }
         let mut touched: Vec<_> = self.touched.iter().collect();
-        touched.sort_unstable_by_key(|(id, touched)| (touched.show, *id));
+        touched.sort_unstable_by_key(|(id, touched)| (id.unique(), touched.show));
         let (mut insert, mut update) =
             (self.db.prepare_cached(rows::INSERT)?, self.db.prepare_cached(rows::UPDATE)?);
         for (id, Touched { show, row, stored }) in touched {

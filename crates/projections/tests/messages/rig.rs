@@ -192,6 +192,7 @@ pub async fn everything_that_is_told() -> World {
     let mismatched = PaymentMismatched {
         payment_id: wrong.payment(),
         booking_id: wrong.clone(),
+        payment_intent_id: "pi_4".into(),
         provider_event_id: "evt_3".into(),
         expected: amount.clone(),
         captured: Money::new(1, Currency::inr()),

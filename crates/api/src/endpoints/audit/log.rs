@@ -29,7 +29,7 @@ pub(crate) struct LogParams {
 }
 
 /// Every event, in log order.
-#[utoipa::path(get, path = "/api/v1/audit/events", tag = "audit", params(LogParams), security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "listEvents", path = "/api/v1/audit/events", tag = "audit", params(LogParams), security(("bearer" = [])),
     responses((status = 200, body = EventsBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope)))]
 pub(crate) async fn log(
     State(app): State<App>,

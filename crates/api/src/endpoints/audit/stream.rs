@@ -25,7 +25,7 @@ pub(crate) struct StreamParams {
 }
 
 /// The events of a stream.
-#[utoipa::path(get, path = "/api/v1/audit/streams/{stream}/events", tag = "audit",
+#[utoipa::path(get, operation_id = "listStreamEvents", path = "/api/v1/audit/streams/{stream}/events", tag = "audit",
     params(("stream" = String, Path), StreamParams), security(("bearer" = [])),
     responses((status = 200, body = EventsBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope),
         (status = 404, body = ErrorEnvelope)))]

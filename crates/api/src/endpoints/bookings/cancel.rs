@@ -28,7 +28,7 @@ pub(crate) struct CancelledBody {
 }
 
 /// Cancels a booking of the caller. What was paid goes back.
-#[utoipa::path(post, path = "/api/v1/bookings/{bookingId}/cancel", tag = "bookings", params(("bookingId" = String, Path)),
+#[utoipa::path(post, operation_id = "cancelBooking", path = "/api/v1/bookings/{bookingId}/cancel", tag = "bookings", params(("bookingId" = String, Path)),
     security(("bearer" = [])),
     responses((status = 200, body = CancelledBody), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope),
         (status = 422, body = ErrorEnvelope)))]

@@ -44,7 +44,7 @@ pub(crate) struct CreateBody {
 }
 
 /// Locks seats and begins a booking.
-#[utoipa::path(post, path = "/api/v1/bookings", tag = "bookings", request_body = CreateBody, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "createBooking", path = "/api/v1/bookings", tag = "bookings", request_body = CreateBody, security(("bearer" = [])),
     params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = BookingBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope),
         (status = 404, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope), (status = 410, body = ErrorEnvelope),

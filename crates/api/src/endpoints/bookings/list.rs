@@ -36,7 +36,7 @@ pub(crate) struct BookingsBody {
 }
 
 /// The caller's bookings, the newest first.
-#[utoipa::path(get, path = "/api/v1/bookings", tag = "bookings", params(ListParams), security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "listBookings", path = "/api/v1/bookings", tag = "bookings", params(ListParams), security(("bearer" = [])),
     responses((status = 200, body = BookingsBody), (status = 400, body = ErrorEnvelope)))]
 pub(crate) async fn list(
     State(app): State<App>,

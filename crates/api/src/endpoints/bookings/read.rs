@@ -21,7 +21,7 @@ use crate::tickets::TicketClaims;
 use crate::wire::local;
 
 /// A booking of the caller.
-#[utoipa::path(get, path = "/api/v1/bookings/{bookingId}", tag = "bookings", params(("bookingId" = String, Path)),
+#[utoipa::path(get, operation_id = "getBooking", path = "/api/v1/bookings/{bookingId}", tag = "bookings", params(("bookingId" = String, Path)),
     security(("bearer" = [])),
     responses((status = 200, body = BookingBody), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn read(

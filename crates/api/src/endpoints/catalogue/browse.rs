@@ -83,7 +83,7 @@ pub(crate) fn date(text: &str) -> Result<Date, ApiError> {
 }
 
 /// The films that have a bookable show in a city.
-#[utoipa::path(get, path = "/api/v1/cities/{cityId}/movies", tag = "browse",
+#[utoipa::path(get, operation_id = "listMovies", path = "/api/v1/cities/{cityId}/movies", tag = "browse",
     params(("cityId" = String, Path), MovieParams),
     responses((status = 200, body = MoviesBody), (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn movies(

@@ -70,7 +70,7 @@ pub(crate) struct ShowTimes {
 }
 
 /// The theatres that run a film in a city on a date, with their shows.
-#[utoipa::path(get, path = "/api/v1/cities/{cityId}/movies/{movieId}/shows", tag = "browse",
+#[utoipa::path(get, operation_id = "listShows", path = "/api/v1/cities/{cityId}/movies/{movieId}/shows", tag = "browse",
     params(("cityId" = String, Path), ("movieId" = String, Path), ShowParams),
     responses((status = 200, body = ShowTimes), (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn shows(

@@ -39,7 +39,7 @@ pub(crate) struct CitiesBody {
 }
 
 /// Every city, by name.
-#[utoipa::path(get, path = "/api/v1/cities", tag = "browse", responses((status = 200, body = CitiesBody)))]
+#[utoipa::path(get, operation_id = "listCities", path = "/api/v1/cities", tag = "browse", responses((status = 200, body = CitiesBody)))]
 pub(crate) async fn list(
     State(app): State<App>,
     _: Public,
@@ -58,7 +58,7 @@ pub(crate) async fn list(
 }
 
 /// Adds a city.
-#[utoipa::path(post, path = "/api/v1/cities", tag = "catalogue", request_body = CityBody, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "createCity", path = "/api/v1/cities", tag = "catalogue", request_body = CityBody, security(("bearer" = [])),
     responses((status = 201, description = "added"), (status = 400, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]
 pub(crate) async fn add(
     State(app): State<App>,

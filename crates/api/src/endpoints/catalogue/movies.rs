@@ -77,7 +77,7 @@ fn body(movie: MovieDetails) -> MovieBody {
 }
 
 /// Adds a film.
-#[utoipa::path(post, path = "/api/v1/movies", tag = "catalogue", request_body = MovieBody, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "createMovie", path = "/api/v1/movies", tag = "catalogue", request_body = MovieBody, security(("bearer" = [])),
     responses((status = 201, description = "added"), (status = 400, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]
 pub(crate) async fn add(
     State(app): State<App>,
@@ -96,7 +96,7 @@ pub(crate) async fn add(
 }
 
 /// Replaces a film's facts.
-#[utoipa::path(put, path = "/api/v1/movies/{movieId}", tag = "catalogue", request_body = MovieBody,
+#[utoipa::path(put, operation_id = "replaceMovie", path = "/api/v1/movies/{movieId}", tag = "catalogue", request_body = MovieBody,
     params(("movieId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = MovieBody), (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn replace(

@@ -10,35 +10,33 @@ use crate::app::App;
 use crate::error::ApiError;
 
 /// The process answers.
-#[utoipa::path(get, path = "/healthz", tag = "ops", responses((status = 200, description = "alive")))]
+#[utoipa::path(get, operation_id = "getHealth", path = "/healthz", tag = "ops", responses((status = 200, description = "alive")))]
 pub(crate) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Every view has caught up, and requests can be served.
-#[utoipa::path(get, path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
+/// The log is within reach, every view has caught up, and requests can be served.
+#[utoipa::path(get, operation_id = "getReadiness", path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
-    if app.views.ready() {
+    let outage = app.store.outage();
+    if outage.is_none() && app.views.ready() {
         return Ok(Json(json!({ "status": "ready" })));
     }
-    let missing: Vec<String> = app
-        .views
-        .status()
-        .into_iter()
-        .filter(|projection| projection.lag > 0)
-        .map(|projection| format!("{} is {} events behind", projection.name, projection.lag))
-        .collect();
+    let outage = outage.map(|outage| format!("the event store, since {}: {}", outage.since, outage.reason));
+    let behind = app.views.status().into_iter().filter(|projection| projection.lag > 0);
+    let behind = behind.map(|projection| format!("{} is {} events behind", projection.name, projection.lag));
+    let missing: Vec<String> = outage.into_iter().chain(behind).collect();
     Err(ApiError::not_ready(&missing))
 }
 
 /// Metrics, as Prometheus reads them.
-#[utoipa::path(get, path = "/metrics", tag = "ops", responses((status = 200, content_type = "text/plain", description = "metrics")))]
+#[utoipa::path(get, operation_id = "getMetrics", path = "/metrics", tag = "ops", responses((status = 200, content_type = "text/plain", description = "metrics")))]
 pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render())
 }
 
 /// The public keys that tickets are checked with.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops", responses((status = 200, description = "a JWK set")))]
+#[utoipa::path(get, operation_id = "getTicketKeys", path = "/.well-known/jwks.json", tag = "ops", responses((status = 200, description = "a JWK set")))]
 pub(crate) async fn jwks(State(app): State<App>) -> Json<Value> {
     Json(app.tickets.jwks().clone())
 }

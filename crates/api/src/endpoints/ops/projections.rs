@@ -88,7 +88,7 @@ impl From<ProjectionStatus> for ProjectionBody {
 }
 
 /// How far each view is.
-#[utoipa::path(get, path = "/api/v1/ops/projections", tag = "ops", params(ProjectionParams), security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "listProjections", path = "/api/v1/ops/projections", tag = "ops", params(ProjectionParams), security(("bearer" = [])),
     responses((status = 200, body = ProjectionsBody), (status = 403, body = ErrorEnvelope)))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -107,7 +107,7 @@ pub(crate) async fn list(
 }
 
 /// Makes a view again from the first event on, beside the one that serves reads. Its end is a higher generation.
-#[utoipa::path(post, path = "/api/v1/ops/projections/{name}/rebuild", tag = "ops", params(("name" = String, Path)),
+#[utoipa::path(post, operation_id = "rebuildProjection", path = "/api/v1/ops/projections/{name}/rebuild", tag = "ops", params(("name" = String, Path)),
     security(("bearer" = [])),
     responses((status = 202, description = "begun"), (status = 404, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]
 pub(crate) async fn rebuild(

@@ -53,7 +53,7 @@ pub(crate) struct PaymentBody {
 }
 
 /// Begins the payment of a booking.
-#[utoipa::path(post, path = "/api/v1/bookings/{bookingId}/payments", tag = "bookings", request_body = PayBody,
+#[utoipa::path(post, operation_id = "initiatePayment", path = "/api/v1/bookings/{bookingId}/payments", tag = "bookings", request_body = PayBody,
     params(("bookingId" = String, Path), ("Idempotency-Key" = String, Header)), security(("bearer" = [])),
     responses((status = 201, body = PaymentBody), (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope),
         (status = 409, body = ErrorEnvelope), (status = 410, body = ErrorEnvelope), (status = 422, body = ErrorEnvelope)))]

@@ -15,16 +15,32 @@ use hyper_util::rt::TokioExecutor;
 use marquee_commands::SandboxGateway;
 use marquee_domain::ids::PaymentIntentId;
 use marquee_domain::payment::{PaymentInitiated, PaymentState};
-use serde_json::json;
+use marquee_domain::time::Timestamp;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Public;
 use crate::error::ApiError;
 use crate::query::Segments;
+use crate::same_origin::SameOrigin;
+use crate::wire::Amount;
 use crate::{body, return_url};
 
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the gateway tells of a payment.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Notice<'a> {
+    event_id: String,
+    payment_intent_id: &'a str,
+    status: &'a str,
+    amount: Amount,
+    currency: &'a str,
+    booking_reference: &'a str,
+    timestamp: Timestamp,
+}
 
 async fn payment(app: &App, intent: &str) -> Result<(PaymentInitiated, bool), ApiError> {
     let unknown = || ApiError::not_found("payment");
@@ -69,7 +85,8 @@ h1{{font-size:2rem}}button{{font:inherit;padding:.7rem 1.6rem;border:0;border-ra
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // `no-referrer` would also make the form's own origin `null`.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -78,6 +95,7 @@ h1{{font-size:2rem}}button{{font:inherit;padding:.7rem 1.6rem;border:0;border-ra
 pub(crate) async fn press(
     State(app): State<App>,
     _: Public,
+    _: SameOrigin,
     Segments(intent): Segments<String>,
     form: Body,
 ) -> Result<Response, ApiError> {
@@ -95,7 +113,7 @@ pub(crate) async fn press(
     Ok(Redirect::to(&back).into_response())
 }
 
-/// Sends the notice as a gateway would: signed, over HTTP, to the public webhook.
+/// Sends the notice as a gateway would: signed, over HTTP, to the webhook.
 async fn send(
     app: &App,
     sandbox: &SandboxGateway,
@@ -104,23 +122,22 @@ async fn send(
     status: &str,
 ) -> Result<(), ApiError> {
     let failed = |reason: String| ApiError::unavailable(&format!("the sandbox's webhook: {reason}"));
-    let amount: serde_json::Number =
-        payment.amount.to_major().parse().map_err(|error: serde_json::Error| failed(error.to_string()))?;
-    let notice = json!({
-        "eventId": format!("evt_{}", Uuid::new_v4().simple()),
-        "paymentIntentId": intent,
-        "status": status,
-        "amount": amount,
-        "currency": payment.amount.currency,
-        "bookingReference": payment.booking_id,
-        "timestamp": app.clock.now(),
-    });
-    let notice = notice.to_string();
-    let request = hyper::Request::post(format!("{}/api/v1/payments/webhooks/sandbox", app.config.own_origin))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("x-sandbox-signature", sandbox.sign(notice.as_bytes()))
-        .body(Full::new(Bytes::from(notice)))
-        .map_err(|error| failed(error.to_string()))?;
+    let notice = Notice {
+        event_id: format!("evt_{}", Uuid::new_v4().simple()),
+        payment_intent_id: intent,
+        status,
+        amount: Amount(payment.amount.clone()),
+        currency: payment.amount.currency.as_str(),
+        booking_reference: payment.booking_id.as_str(),
+        timestamp: app.clock.now(),
+    };
+    let notice = serde_json::to_vec(&notice).map_err(|error| failed(error.to_string()))?;
+    let request =
+        hyper::Request::post(format!("http://{}/api/v1/payments/webhooks/sandbox", app.config.listen))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-sandbox-signature", sandbox.sign(&notice))
+            .body(Full::new(Bytes::from(notice)))
+            .map_err(|error| failed(error.to_string()))?;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let sent = tokio::time::timeout(PATIENCE, client.request(request)).await;
     let answer = sent.map_err(|_| failed("no answer".into()))?.map_err(|error| failed(error.to_string()))?;

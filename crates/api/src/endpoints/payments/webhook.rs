@@ -16,7 +16,7 @@ use crate::query::Segments;
 use crate::{body, trace};
 
 /// Takes a gateway's notice. 200 means that it need not be sent again.
-#[utoipa::path(post, path = "/api/v1/payments/webhooks/{provider}", tag = "payments", params(("provider" = String, Path)),
+#[utoipa::path(post, operation_id = "receiveWebhook", path = "/api/v1/payments/webhooks/{provider}", tag = "payments", params(("provider" = String, Path)),
     request_body(content = String, content_type = "application/json", description = "as the gateway signs it"),
     responses((status = 200, description = "processed, now or before"), (status = 400, body = ErrorEnvelope),
         (status = 404, body = ErrorEnvelope)))]

@@ -13,7 +13,7 @@ use crate::query::Segments;
 use crate::{idempotency, wire};
 
 /// Calls a show off: its live bookings are cancelled, and what was paid goes back.
-#[utoipa::path(post, path = "/api/v1/shows/{showId}/cancel", tag = "partners", params(("showId" = String, Path)),
+#[utoipa::path(post, operation_id = "cancelShow", path = "/api/v1/shows/{showId}/cancel", tag = "partners", params(("showId" = String, Path)),
     security(("bearer" = [])),
     responses((status = 200, body = ShowBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope),
         (status = 404, body = ErrorEnvelope)))]

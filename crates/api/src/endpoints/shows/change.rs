@@ -36,11 +36,11 @@ pub(crate) struct PatchBody {
     /// Major units; types that are not named keep their price.
     #[schema(value_type = BTreeMap<String, f64>)]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    prices: BTreeMap<SeatType, serde_json::Number>,
+    prices: BTreeMap<SeatType, wire::Major>,
 }
 
 /// Changes some of a show's facts. Bookings keep the price that they were made at.
-#[utoipa::path(patch, path = "/api/v1/shows/{showId}", tag = "partners", request_body = PatchBody,
+#[utoipa::path(patch, operation_id = "changeShow", path = "/api/v1/shows/{showId}", tag = "partners", request_body = PatchBody,
     params(("showId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = ShowBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope),
         (status = 404, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]

@@ -37,11 +37,11 @@ pub(crate) struct ScheduleBody {
     format: String,
     /// Major units for each type of seat that the screen has.
     #[schema(value_type = BTreeMap<String, f64>)]
-    prices: BTreeMap<SeatType, serde_json::Number>,
+    prices: BTreeMap<SeatType, wire::Major>,
 }
 
 /// Schedules a show on a screen of the partner.
-#[utoipa::path(post, path = "/api/v1/shows", tag = "partners", request_body = ScheduleBody, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "scheduleShow", path = "/api/v1/shows", tag = "partners", request_body = ScheduleBody, security(("bearer" = [])),
     responses((status = 201, description = "scheduled"), (status = 400, body = ErrorEnvelope),
         (status = 403, body = ErrorEnvelope), (status = 409, body = ErrorEnvelope)))]
 pub(crate) async fn schedule(

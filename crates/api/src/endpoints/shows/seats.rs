@@ -55,7 +55,7 @@ pub(crate) struct SeatMapSeat {
 }
 
 /// The seats of a show, as they are at this instant.
-#[utoipa::path(get, path = "/api/v1/shows/{showId}/seats", tag = "browse", params(("showId" = String, Path)),
+#[utoipa::path(get, operation_id = "getSeats", path = "/api/v1/shows/{showId}/seats", tag = "browse", params(("showId" = String, Path)),
     responses((status = 200, body = SeatMapBody), (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn seats(
     State(app): State<App>,

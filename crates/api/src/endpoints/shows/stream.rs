@@ -108,7 +108,7 @@ impl Reader {
 
 /// The whole seat map once, then what changes. A reader that comes back (`Last-Event-ID`) gets the whole map again: a lock
 /// that ran out meanwhile left no event to resume from.
-#[utoipa::path(get, path = "/api/v1/shows/{showId}/seats/stream", tag = "browse", params(("showId" = String, Path)),
+#[utoipa::path(get, operation_id = "streamSeats", path = "/api/v1/shows/{showId}/seats/stream", tag = "browse", params(("showId" = String, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "events named `seats`"),
         (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn stream(

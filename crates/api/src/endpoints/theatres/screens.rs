@@ -80,7 +80,7 @@ fn body(screen: ScreenDetails) -> ScreenBody {
 }
 
 /// Adds a screen to a theatre of the partner.
-#[utoipa::path(post, path = "/api/v1/theatres/{theatreId}/screens", tag = "partners", request_body = ScreenBody,
+#[utoipa::path(post, operation_id = "createScreen", path = "/api/v1/theatres/{theatreId}/screens", tag = "partners", request_body = ScreenBody,
     params(("theatreId" = String, Path)), security(("bearer" = [])),
     responses((status = 201, description = "added"), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope)))]
 pub(crate) async fn add(
@@ -107,7 +107,7 @@ pub(crate) async fn add(
 }
 
 /// Replaces a screen's facts. Shows that are scheduled keep the layout that they copied.
-#[utoipa::path(put, path = "/api/v1/theatres/{theatreId}/screens/{screenId}", tag = "partners", request_body = ScreenBody,
+#[utoipa::path(put, operation_id = "replaceScreen", path = "/api/v1/theatres/{theatreId}/screens/{screenId}", tag = "partners", request_body = ScreenBody,
     params(("theatreId" = String, Path), ("screenId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = ScreenBody), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn replace(

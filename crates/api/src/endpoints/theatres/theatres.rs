@@ -55,7 +55,7 @@ fn body(theatre: TheatreDetails) -> TheatreBody {
 }
 
 /// Adds a theatre of the partner.
-#[utoipa::path(post, path = "/api/v1/partners/{partnerId}/theatres", tag = "partners", request_body = TheatreBody,
+#[utoipa::path(post, operation_id = "createTheatre", path = "/api/v1/partners/{partnerId}/theatres", tag = "partners", request_body = TheatreBody,
     params(("partnerId" = String, Path)), security(("bearer" = [])),
     responses((status = 201, description = "added"), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope)))]
 pub(crate) async fn add(
@@ -84,7 +84,7 @@ pub(crate) async fn add(
 }
 
 /// Replaces a theatre's facts.
-#[utoipa::path(put, path = "/api/v1/theatres/{theatreId}", tag = "partners", request_body = TheatreBody,
+#[utoipa::path(put, operation_id = "replaceTheatre", path = "/api/v1/theatres/{theatreId}", tag = "partners", request_body = TheatreBody,
     params(("theatreId" = String, Path)), security(("bearer" = [])),
     responses((status = 200, body = TheatreBody), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn replace(

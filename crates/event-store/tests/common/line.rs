@@ -1,0 +1,87 @@
+//! A TCP line that can be cut, or muted: then what is asked arrives, and no answer comes back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Whole,
+    /// No connection holds, and none is taken.
+    Cut,
+    /// Answers are lost.
+    Mute,
+}
+
+/// A line to an address.
+pub struct Line {
+    pub listen: SocketAddr,
+    state: Arc<watch::Sender<State>>,
+}
+
+impl Line {
+    pub async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listen = listener.local_addr().unwrap();
+        let state = Arc::new(watch::Sender::new(State::Whole));
+        let states = Arc::clone(&state);
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let mut state = states.subscribe();
+                if *state.borrow_and_update() == State::Cut {
+                    continue;
+                }
+                tokio::spawn(async move {
+                    let mut cut = state.clone();
+                    tokio::select! {
+                        () = carry(client, target, state) => {}
+                        _ = cut.wait_for(|state| *state == State::Cut) => {}
+                    }
+                });
+            }
+        });
+        Self { listen, state }
+    }
+
+    pub fn cut(&self) {
+        self.state.send_replace(State::Cut);
+    }
+
+    pub fn mute(&self) {
+        self.state.send_replace(State::Mute);
+    }
+
+    pub fn restore(&self) {
+        self.state.send_replace(State::Whole);
+    }
+}
+
+async fn carry(client: TcpStream, target: SocketAddr, state: watch::Receiver<State>) {
+    let Ok(server) = TcpStream::connect(target).await else { return };
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
+    let down = async {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let read = from_server.read(&mut buffer).await?;
+            if read == 0 {
+                return Ok::<(), std::io::Error>(());
+            }
+            if *state.borrow() != State::Mute {
+                to_client.write_all(&buffer[..read]).await?;
+            }
+        }
+    };
+    // Either end that goes takes the other with it.
+    tokio::select! {
+        _ = up => {}
+        _ = down => {}
+    }
+}
