@@ -4,12 +4,17 @@
 #[path = "../support.rs"]
 mod support;
 
+#[expect(dead_code, reason = "its other ways are for the tests of the bus itself")]
+#[path = "../support/nats.rs"]
+mod nats_server;
+
 mod booking;
 mod booking_life;
 mod browse;
 mod command_line;
 mod damage;
 mod hot_seat;
+mod messages;
 mod notices;
 mod ops;
 mod partner;

@@ -25,7 +25,7 @@ pub use self::bus::{BusError, MessageBus, Origin, Outgoing};
 pub use self::embedded::{EmbeddedBus, Queued, Retention};
 pub use self::message::*;
 pub use self::nats::{InvalidNatsUrl, NatsBus, NatsConfig, NatsCredentials, STREAM};
-pub use self::publisher::{MessagesStatus, Outage};
+pub use self::publisher::MessagesStatus;
 use self::publisher::{Publisher, Shown};
 
 /// The publisher at work. Cheap to clone.

@@ -74,10 +74,10 @@ impl NatsConfig {
         let mut credentials = credentials;
         let mut servers = vec![];
         for url in urls.split(',').map(str::trim) {
-            let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
-            if !["nats", "tls"].contains(&scheme) {
+            let parts = url.split_once("://").filter(|(scheme, _)| ["nats", "tls"].contains(scheme));
+            let Some((scheme, rest)) = parts else {
                 return Err(InvalidNatsUrl("it begins with neither nats:// nor tls://".into()));
-            }
+            };
             // The client would write the user and the password of an address into its log: it is not given them.
             let (user, address) =
                 rest.rsplit_once('@').map_or((None, rest), |(user, address)| (Some(user), address));

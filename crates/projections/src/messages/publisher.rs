@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use marquee_event_store::clock::Clock;
-use marquee_event_store::{EventStore, Follower, Page, Position, ReadError};
+use marquee_event_store::{EventStore, Follower, Outage, Page, Position, ReadError};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -38,17 +38,8 @@ pub struct MessagesStatus {
     pub published: Position,
     /// How many positions the log is ahead.
     pub lag: u64,
-    /// Since when the bus is out, and why; `None` where it is there.
+    /// Since when the bus is out, and why: messages wait in the log. `None` where it is there.
     pub out: Option<Outage>,
-}
-
-/// The bus is out. Messages wait in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outage {
-    /// Since when.
-    pub since: Timestamp,
-    /// Why, as the last attempt had it.
-    pub reason: String,
 }
 
 /// What the publisher shows of itself.

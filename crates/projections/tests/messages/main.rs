@@ -7,6 +7,7 @@ mod nats;
 mod publishing;
 mod rig;
 mod schemas;
+#[path = "../../../../tests/support/nats.rs"]
 mod server;
 #[expect(dead_code, reason = "its views are for other tests")]
 #[path = "../views/world.rs"]
