@@ -28,6 +28,9 @@ if ! command -v nats-server >/dev/null && [ ! -x /usr/sbin/nats-server ]; then
     sudo apt-get update && sudo apt-get install -y --no-install-recommends nats-server; fi
 fi
 
+say "KurrentDB's clients for Python and Node (installed where they are missing)"
+scripts/foreign-clients.sh
+
 say "rustfmt"
 cargo fmt --all --check
 

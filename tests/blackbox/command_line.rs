@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::support::http::Http;
-use crate::support::server::{Home, marquee, run};
+use crate::support::server::{Home, Options, marquee, run};
 use crate::support::world::World;
 
 fn told(output: &Output) -> String {
@@ -97,7 +97,7 @@ async fn projections_are_seen_and_rebuilt_from_the_command_line() {
 
 #[tokio::test]
 async fn a_stream_is_shown_beside_a_server_and_without_one() {
-    let world = World::new().await;
+    let world = World::with(&Options::embedded()).await;
     let booking = world.confirmed("u_1", &["A1"]).await;
     let stream = format!("show-{}", world.show);
     let data = world.server.home.data_dir();

@@ -39,7 +39,7 @@ async fn refused(home: &Home) -> String {
 
 #[tokio::test]
 async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
-    let world = World::new().await;
+    let world = World::with(&Options::embedded()).await;
     for n in 1..=10 {
         world.booked("u_1", &[&format!("A{n}")]).await;
     }
@@ -52,7 +52,7 @@ async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
         assert!(garbage > 1 || !torn.is_empty(), "a killed server leaves its write-ahead log behind");
         torn.extend((0..garbage).map(|n| u8::try_from((n * 37 + 11) % 251).unwrap()));
         std::fs::write(&wal, torn).unwrap();
-        let server = Server::with(home, &Options::default()).await;
+        let server = Server::with(home, &Options::embedded()).await;
         assert_eq!(export(&server.http, None).await, before, "{garbage} bytes of a write that never ended");
         home = server.kill().await;
     }
@@ -60,7 +60,7 @@ async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
 
 #[tokio::test]
 async fn a_file_that_is_no_log_is_refused() {
-    let world = World::new().await;
+    let world = World::with(&Options::embedded()).await;
     let World { server, .. } = world;
     let (_, home) = server.stop().await;
     let log = home.data_dir().join("log.sqlite");
@@ -72,7 +72,7 @@ async fn a_file_that_is_no_log_is_refused() {
 
 #[tokio::test]
 async fn a_changed_event_is_refused_with_its_position() {
-    let world = World::new().await;
+    let world = World::with(&Options::embedded()).await;
     let booking = world.booked("u_1", &["A7"]).await;
     let locked = position(&world.events_of("booking.seats-locked", &booking, 1).await[0]);
     let World { server, .. } = world;
@@ -89,14 +89,14 @@ async fn a_changed_event_is_refused_with_its_position() {
 
 #[tokio::test]
 async fn views_that_are_lost_are_built_anew_at_the_start() {
-    let world = World::new().await;
+    let world = World::with(&Options::embedded()).await;
     world.confirmed("u_1", &["A1"]).await;
     let after = position(world.events().await.last().expect("events"));
     let map = world.seat_map(after).await;
     let World { server, show, .. } = world;
     let (_, home) = server.stop().await;
     std::fs::remove_dir_all(home.data_dir().join("views")).unwrap();
-    let server = Server::with(home, &Options::default()).await;
+    let server = Server::with(home, &Options::embedded()).await;
     let read = async |path: &str| -> Value { server.http.get(path).after(after).send().await.expect(200) };
     assert_eq!(read(&format!("/shows/{show}/seats")).await, map);
     assert_eq!(read("/cities/blr/movies?q=caravna").await["movies"].as_array().expect("movies").len(), 1);
@@ -104,7 +104,7 @@ async fn views_that_are_lost_are_built_anew_at_the_start() {
 
 #[tokio::test]
 async fn a_client_that_never_ends_its_headers_is_let_go() {
-    let world = World::new().await;
+    let world = World::with(&Options::embedded()).await;
     let address = world.http.base().trim_start_matches("http://").to_owned();
     let mut slow = vec![];
     for _ in 0..100 {
@@ -124,7 +124,7 @@ async fn a_client_that_never_ends_its_headers_is_let_go() {
 
 #[tokio::test]
 async fn a_disk_that_fills_up_is_503_and_costs_nothing_that_was_acknowledged() {
-    let full = Options { largest_file: Some(3_000), ..Options::default() };
+    let full = Options { largest_file: Some(3_000), ..Options::embedded() };
     let world = World::with(&full).await;
     let (mut acknowledged, mut doubtful) = (vec![], None);
     for _ in 0..2_000 {
@@ -147,7 +147,7 @@ async fn a_disk_that_fills_up_is_503_and_costs_nothing_that_was_acknowledged() {
     }
     let World { server, show, .. } = world;
     let home = server.kill().await;
-    let server = Server::with(home, &Options::default()).await;
+    let server = Server::with(home, &Options::embedded()).await;
     let events = export(&server.http, None).await;
     let locked = of_type(&events, "booking.seats-locked");
     assert!(acknowledged.len() > 10 && acknowledged.len() < 2_000, "{}", acknowledged.len());

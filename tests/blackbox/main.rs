@@ -14,6 +14,7 @@ mod browse;
 mod command_line;
 mod damage;
 mod hot_seat;
+mod kurrent;
 mod messages;
 mod notices;
 mod ops;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::audit::{self, export, position};
 use crate::support::http::{Http, assert_keys};
-use crate::support::server::{Options, Server};
+use crate::support::server::{Home, Options, Server};
 use crate::support::time::eventually;
 use crate::support::tokens::token;
 use crate::support::world::{World, new_key};
@@ -240,6 +240,44 @@ async fn a_restart_keeps_everything() {
     assert_eq!(read["status"], "CONFIRMED");
     let found = server.http.get("/cities/blr/movies?q=caravna").send().await.expect(200);
     assert_eq!(found["movies"].as_array().expect("movies").len(), 1);
+}
+
+#[tokio::test]
+async fn a_start_serves_the_same_from_snapshots_from_damaged_ones_and_without() {
+    let world = World::new().await;
+    world.confirmed("u_1", &["A1"]).await;
+    world.booked("u_2", &["A2"]).await;
+    let last = position(world.events().await.last().expect("events"));
+    let map = world.seat_map(last).await;
+    let World { server, show, .. } = world;
+    let (_, mut home) = server.stop().await;
+    let snapshots = |home: &Home| {
+        let views = std::fs::read_dir(home.data_dir().join("views")).expect("views");
+        let paths = views.map(|entry| entry.expect("a file").path());
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "snapshot")).collect::<Vec<_>>()
+    };
+    // The first start had none, and says so.
+    let mut replays = 2;
+    for harm in ["none", "damaged", "missing"] {
+        let found = snapshots(&home);
+        assert_eq!(found.len(), 2, "each memory view leaves one: {found:?}");
+        for path in &found {
+            match harm {
+                "damaged" => std::fs::write(path, "half a fi").expect("written"),
+                "missing" => std::fs::remove_file(path).expect("removed"),
+                _ => continue,
+            }
+            replays += 1;
+        }
+        let server = Server::with(home, &Options::default()).await;
+        let found = server.http.get(&format!("/shows/{show}/seats")).after(last).send().await.expect(200);
+        assert_eq!(found, map, "{harm}");
+        let browsed = server.http.get("/cities/blr/movies").after(last).send().await.expect(200);
+        assert_eq!(browsed["movies"].as_array().expect("movies").len(), 1, "{harm}");
+        home = server.stop().await.1;
+        let told = home.logged().matches("the log is read from its beginning").count();
+        assert_eq!(told, replays, "{harm}: {}", home.logged());
+    }
 }
 
 #[tokio::test]

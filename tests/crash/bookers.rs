@@ -1,6 +1,7 @@
 //! Clients that book, pay and cancel at random, write down what they are told, and come back with the same key when they
 //! were told nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -74,6 +75,15 @@ impl Booker {
     /// Goes on until the server is gone.
     pub async fn work(&mut self, http: &Http, halls: &Halls) {
         while self.step(http, halls).await.is_ok() {}
+    }
+
+    /// Goes on until it is told to stop, or the server is gone and with it the connection.
+    pub async fn work_until(&mut self, http: &Http, halls: &Halls, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            if self.step(http, halls).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 
     /// Asks again about what is in doubt, until it is not.

@@ -1,7 +1,7 @@
 //! The real server, killed again and again under load; then an auditor that shares no code with it checks, from what the
 //! clients were told and from the exported events alone, that nothing is lost and nothing is sold twice.
 //!
-//! `MARQUEE_CRASH_ROUNDS` (25) and `MARQUEE_CRASH_SEED` (1) set how often and with which choices.
+//! `MARQUEE_CRASH_ROUNDS` (25), `MARQUEE_NODE_ROUNDS` (8) and `MARQUEE_CRASH_SEED` (1) set how often and with which choices.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "the other suite needs more of it")]
@@ -13,4 +13,5 @@ mod bookers;
 mod doctored;
 mod flush;
 mod journal;
+mod nodes;
 mod rounds;

@@ -22,12 +22,12 @@ use crate::support::world::World;
 const BOOKERS: u64 = 64;
 const TTL: SignedDuration = SignedDuration::from_secs(3);
 
-fn setting(name: &str, default: u64) -> u64 {
+pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a whole number"))
 }
 
 /// Twelve shows of four hundred seats.
-async fn halls(world: &World) -> Halls {
+pub async fn halls(world: &World) -> Halls {
     let row = |r: usize| {
         let seats: Vec<_> =
             (1..=20).map(|n| json!({ "seatId": format!("R{r}-{n}"), "type": "REGULAR" })).collect();
@@ -58,13 +58,13 @@ fn round(bookers: Vec<Booker>, server: &Server, halls: &Arc<Halls>) -> JoinSet<B
 }
 
 /// Reads on from where the last reading ended.
-async fn read_on(http: &Http, events: &mut Vec<Value>) {
+pub async fn read_on(http: &Http, events: &mut Vec<Value>) {
     let after = events.last().map(position);
     events.extend(export(http, after).await);
 }
 
 /// Waits until every lock has run out, what is owed is done, and the log is still.
-async fn settle(http: &Http, events: &mut Vec<Value>) {
+pub async fn settle(http: &Http, events: &mut Vec<Value>) {
     until(now() + TTL + SignedDuration::from_secs(5)).await;
     for _ in 0..30 {
         let before = events.len();
@@ -87,14 +87,14 @@ async fn rebuild_something(http: &Http, dice: &mut Dice) {
 }
 
 /// Compares what the server shows, at the log's last position, with what the log says.
-async fn views_agree(http: &Http, halls: &Halls, events: &[Value]) -> Vec<Violation> {
+pub async fn views_agree(http: &Http, halls: &Halls, events: &[Value], bookers: u64) -> Vec<Violation> {
     let last = events.last().map(position).unwrap_or_default();
     let mut found = vec![];
     for show in &halls.shows {
         let map = http.get(&format!("/shows/{show}/seats")).after(last).send().await.expect(200);
         found.extend(seats_agree(events, &map));
     }
-    for number in 0..BOOKERS {
+    for number in 0..bookers {
         let user = format!("u_{number}");
         let (mut listed, mut cursor) = (vec![], String::new());
         loop {
@@ -163,7 +163,7 @@ async fn a_server_killed_under_load_loses_nothing_acknowledged_and_sells_no_seat
     writeln!(std::io::stderr(), "{figures}").unwrap();
     let mut violations = prefix_kept(&events, &whole);
     violations.extend(audit(&journal, &whole, settled));
-    violations.extend(views_agree(&server.http, &halls, &whole).await);
+    violations.extend(views_agree(&server.http, &halls, &whole, BOOKERS).await);
     let told: Vec<_> = violations.iter().take(20).collect();
     assert!(
         violations.is_empty(),

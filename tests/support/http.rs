@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// A client of one server.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
     base: String,

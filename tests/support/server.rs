@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::support::http::Http;
 use crate::support::tokens::JWT_SECRET;
@@ -31,6 +32,21 @@ pub struct Options {
     pub largest_file: Option<u32>,
     /// From this flush of the event log on, every one of them fails: a disk that breaks.
     pub failing_flush: Option<u32>,
+    /// Where its log is, if not in its directory.
+    pub event_store: Option<String>,
+    /// Whether KurrentDB's clients come in, and may append.
+    pub door: Door,
+}
+
+/// A door for KurrentDB's clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Door {
+    #[default]
+    Closed,
+    ReadOnly,
+    Writable,
+    /// Where it was before.
+    WritableAt(u16),
 }
 
 impl Default for Options {
@@ -43,25 +59,60 @@ impl Default for Options {
             messages: "embedded".into(),
             largest_file: None,
             failing_flush: None,
+            event_store: None,
+            door: Door::Closed,
         }
     }
 }
 
+impl Options {
+    /// For a test that looks into the log's own files.
+    pub fn embedded() -> Self {
+        Self { event_store: Some("embedded".into()), ..Self::default() }
+    }
+}
+
 /// A data directory; it goes when the last that uses it goes.
+///
+/// With `MARQUEE_TEST_EVENT_STORE=kurrentdb` the log of each home lies behind the door of another server, which stands in for
+/// KurrentDB and lives as long as the home.
 #[derive(Debug, Clone)]
-pub struct Home(Arc<TempDir>);
+pub struct Home(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    dir: TempDir,
+    stand_in: OnceCell<Server>,
+}
 
 impl Home {
     pub fn new() -> Self {
-        Self(Arc::new(tempfile::Builder::new().prefix("marquee-test-").tempdir().unwrap()))
+        let dir = tempfile::Builder::new().prefix("marquee-test-").tempdir().unwrap();
+        Self(Arc::new(Place { dir, stand_in: OnceCell::new() }))
     }
 
     pub fn data_dir(&self) -> PathBuf {
-        self.0.path().join("data")
+        self.0.dir.path().join("data")
     }
 
     fn log(&self) -> PathBuf {
-        self.0.path().join("server.log")
+        self.0.dir.path().join("server.log")
+    }
+
+    /// Where the log is, if not in the directory.
+    async fn event_store(&self, options: &Options) -> Option<String> {
+        if options.event_store.is_some() || options.door != Door::Closed {
+            return options.event_store.clone();
+        }
+        match std::env::var("MARQUEE_TEST_EVENT_STORE").as_deref() {
+            Err(_) | Ok("embedded") => None,
+            Ok("kurrentdb") => {
+                let options = Options { door: Door::Writable, ..Options::default() };
+                let stand_in = || Box::pin(async move { Server::with(Self::new(), &options).await });
+                Some(self.0.stand_in.get_or_init(stand_in).await.kurrentdb())
+            }
+            Ok(other) => panic!("MARQUEE_TEST_EVENT_STORE is {other}, neither embedded nor kurrentdb"),
+        }
     }
 
     /// What the servers of this home have logged.
@@ -71,9 +122,12 @@ impl Home {
 }
 
 /// A running server. Killed when dropped.
+#[derive(Debug)]
 pub struct Server {
     child: Child,
     pub http: Http,
+    /// Where KurrentDB's clients come in, if they do.
+    door: Option<String>,
     pub home: Home,
 }
 
@@ -93,6 +147,11 @@ fn in_surroundings(mut command: Command, data_dir: &Path, args: &[&str]) -> Comm
         .current_dir(data_dir.parent().unwrap())
         .stdin(Stdio::null());
     command
+}
+
+fn writable_door(command: &mut Command, port: u16) {
+    command.env("MARQUEE_KURRENT_DOOR", format!("127.0.0.1:{port}"));
+    command.env("MARQUEE_KURRENT_DOOR_WRITABLE", "true");
 }
 
 /// Runs a command line to its end, off the test's own thread.
@@ -127,6 +186,17 @@ impl Server {
             (None, Some(first)) => broken_disk(&home, first),
             (Some(_), Some(_)) => panic!("a disk is full or broken, not both"),
         };
+        if let Some(url) = home.event_store(options).await {
+            command.env("MARQUEE_EVENT_STORE", url);
+        }
+        match options.door {
+            Door::Closed => {}
+            Door::ReadOnly => {
+                command.env("MARQUEE_KURRENT_DOOR", "127.0.0.1:0");
+            }
+            Door::Writable => writable_door(&mut command, 0),
+            Door::WritableAt(port) => writable_door(&mut command, port),
+        }
         let child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
@@ -138,14 +208,15 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self { child, http: Http::new("http://127.0.0.1:0"), home };
+        let mut server = Self { child, http: Http::new("http://127.0.0.1:0"), door: None, home };
         let began = Instant::now();
         loop {
-            if let Some(http) = server.listening()
+            if let Some((http, door)) = server.listening()
                 && let Ok(answer) = http.root("GET", "/readyz").attempt().await
                 && answer.status == 200
             {
                 server.http = http;
+                server.door = door;
                 return server;
             }
             let exited = server.child.try_wait().unwrap();
@@ -155,12 +226,23 @@ impl Server {
         }
     }
 
-    /// The address in `server.json`, once this process has written it.
-    fn listening(&self) -> Option<Http> {
+    /// The door, as KurrentDB's clients are told of it.
+    pub fn kurrentdb(&self) -> String {
+        format!("kurrentdb://{}?tls=false", self.door.as_ref().expect("a door"))
+    }
+
+    /// The door's port.
+    pub fn door_port(&self) -> u16 {
+        self.door.as_ref().and_then(|door| door.rsplit(':').next()).unwrap().parse().unwrap()
+    }
+
+    /// The addresses in `server.json`, once this process has written it.
+    fn listening(&self) -> Option<(Http, Option<String>)> {
         let text = std::fs::read_to_string(self.home.data_dir().join("server.json")).ok()?;
         let told: Value = serde_json::from_str(&text).ok()?;
         let mine = told["pid"].as_u64() == Some(u64::from(self.child.id()));
-        mine.then(|| Http::new(&format!("http://{}", told["listen"].as_str().unwrap())))
+        let http = || Http::new(&format!("http://{}", told["listen"].as_str().unwrap()));
+        mine.then(|| (http(), told["door"].as_str().map(str::to_owned)))
     }
 
     pub fn pid(&self) -> u32 {
@@ -176,7 +258,13 @@ impl Server {
 
     /// Asks the process to end, without waiting for it.
     pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 

@@ -2,15 +2,17 @@
 //!
 //! Correctness rests on the expected revision alone; the writer is only what makes a hot show fast.
 
+mod answers;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
 use jiff::Timestamp;
+use marquee_domain::Decider;
 use marquee_domain::ids::{BookingId, ShowId};
-use marquee_domain::show::{Booking, Show, ShowCommand, ShowDetails, ShowEvent};
-use marquee_domain::{Decider, Event};
+use marquee_domain::show::{Booking, Show, ShowCommand, ShowDetails};
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{
     AppendError, EventStore, Expected, Metadata, NewEvent, Position, Recorded, StreamName,
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::error::CommandError;
 use crate::execute::{Loaded, catch_up, new_event};
+use answers::{Answers, Noted, Span, note};
 
 /// Most commands that are decided together: bounds the size of an append.
 const MOST_IN_BATCH: usize = 256;
@@ -50,11 +53,7 @@ pub(crate) struct Seen<'a> {
 type Look = Box<dyn FnOnce(Result<Seen<'_>, CommandError>) + Send>;
 
 enum Mail {
-    Command {
-        command: Box<ShowCommand>,
-        metadata: Arc<Metadata>,
-        reply: oneshot::Sender<Result<Decided, CommandError>>,
-    },
+    Command { command: Box<ShowCommand>, metadata: Arc<Metadata>, reply: Reply },
     Read(Look),
 }
 
@@ -146,57 +145,10 @@ fn gone() -> CommandError {
 }
 
 /// The durable fold, with where each booking's answers lie in the log.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Durable {
     loaded: Loaded<Show>,
     answers: HashMap<BookingId, Answers>,
-}
-
-/// Positions of the events that answered for a booking.
-#[derive(Clone, Copy)]
-struct Answers {
-    /// Of the event that completed its creation.
-    created: Position,
-    /// Of its last event.
-    last: Position,
-}
-
-/// What an event answers for a booking.
-enum Noted {
-    Created(BookingId),
-    Moved(BookingId),
-}
-
-impl Noted {
-    fn of(event: &Event) -> Option<Self> {
-        let Event::Show(event) = event else { return None };
-        match event {
-            ShowEvent::PaymentPending(event) => Some(Self::Created(event.booking_id.clone())),
-            ShowEvent::Confirmed(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Failed(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Expired(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::BookingCancelled(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Completed(event) => Some(Self::Moved(event.booking_id.clone())),
-            ShowEvent::Scheduled(_)
-            | ShowEvent::Changed(_)
-            | ShowEvent::Cancelled(_)
-            | ShowEvent::SeatsLocked(_) => None,
-        }
-    }
-}
-
-fn note(answers: &mut HashMap<BookingId, Answers>, noted: Option<Noted>, position: Position) {
-    match noted {
-        Some(Noted::Created(booking)) => {
-            answers.insert(booking, Answers { created: position, last: position });
-        }
-        Some(Noted::Moved(booking)) => {
-            if let Some(known) = answers.get_mut(&booking) {
-                known.last = position;
-            }
-        }
-        None => {}
-    }
 }
 
 struct Writer {
@@ -275,17 +227,20 @@ impl Writer {
                 Mail::Read(look) => reads.push(look),
             }
         }
-        if let Err(error) = self.ensure_loaded().await {
-            let refused = || CommandError::Unavailable(error.clone());
-            // A caller that has gone away needs no answer, here and below.
-            for look in reads {
-                look(Err(refused()));
+        let proven = match self.load(!reads.is_empty()).await {
+            Ok(proven) => proven,
+            Err(error) => {
+                let refused = || CommandError::Unavailable(error.clone());
+                // A caller that has gone away needs no answer, here and below.
+                for look in reads {
+                    look(Err(refused()));
+                }
+                for (_, _, reply) in commands {
+                    _ = reply.send(Err(refused()));
+                }
+                return;
             }
-            for (_, _, reply) in commands {
-                _ = reply.send(Err(refused()));
-            }
-            return;
-        }
+        };
         if let Some(durable) = &self.durable {
             let now = self.shared.clock.now().max(durable.loaded.time);
             for look in reads {
@@ -296,17 +251,21 @@ impl Writer {
         if !commands.is_empty() {
             #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
             self.shared.metrics.batch_size.record(commands.len() as f64);
-            self.decide_and_append(commands).await;
+            self.decide_and_append(commands, proven).await;
         }
     }
 
-    async fn ensure_loaded(&mut self) -> Result<(), String> {
-        if self.durable.is_none() {
-            let mut durable = Durable::default();
+    /// Folds the stream where it is not; whether the fold is proven to be all that the log has. `to_read` demands that.
+    async fn load(&mut self, to_read: bool) -> Result<bool, String> {
+        let known = self.durable.take();
+        let proven = known.is_none() || !self.shared.store.shared() || to_read;
+        let read = known.is_none() || (to_read && self.shared.store.shared());
+        let mut durable = known.unwrap_or_default();
+        if read {
             self.catch_up(&mut durable).await?;
-            self.durable = Some(durable);
         }
-        Ok(())
+        self.durable = Some(durable);
+        Ok(proven)
     }
 
     async fn catch_up(&self, durable: &mut Durable) -> Result<(), String> {
@@ -320,15 +279,18 @@ impl Writer {
         })
     }
 
-    #[expect(clippy::type_complexity, reason = "the parts of one mail")]
     async fn decide_and_append(
         &mut self,
-        commands: Vec<(Box<ShowCommand>, Arc<Metadata>, oneshot::Sender<Result<Decided, CommandError>>)>,
+        commands: Vec<(Box<ShowCommand>, Arc<Metadata>, Reply)>,
+        mut proven: bool,
     ) {
+        let shared = self.shared.store.shared();
         let (commands, mut replies): (Vec<_>, Vec<_>) =
             commands.into_iter().map(|(command, metadata, reply)| ((command, metadata), Some(reply))).unzip();
         loop {
             let Some(mut durable) = self.durable.take() else { return };
+            // Where conflicts are to be expected, what they undo is kept; elsewhere that would cost every batch what none needs.
+            let before = shared.then(|| durable.clone());
             let mut time = durable.loaded.time;
             let mut events: Vec<NewEvent> = Vec::new();
             let mut waiting = Vec::with_capacity(commands.len());
@@ -341,8 +303,20 @@ impl Writer {
                 waiting.push((reply, verdict));
             }
             if events.is_empty() {
+                if !proven {
+                    // An append would have proven the fold; a refusal does not.
+                    let count = durable.loaded.count;
+                    if let Err(error) = self.catch_up(&mut durable).await {
+                        return unavailable(&mut replies, &error);
+                    }
+                    proven = true;
+                    if durable.loaded.count != count {
+                        self.durable = Some(durable);
+                        continue;
+                    }
+                }
                 for (reply, verdict) in waiting {
-                    let decided = verdict.map(|verdict| settle(verdict, &durable, Position(0), 0));
+                    let decided = verdict.map(|verdict| settle(verdict, &durable, Span::NOTHING));
                     finish(reply.take(), decided);
                 }
                 self.durable = Some(durable);
@@ -354,50 +328,50 @@ impl Writer {
             let appended = self.shared.store.append(self.stream.clone(), expected, events).await;
             match appended {
                 Ok(appended) => {
-                    let first = appended.position.0 + 1 - count as u64;
-                    for (noted, position) in noted.into_iter().zip(first..) {
-                        note(&mut durable.answers, noted, Position(position));
+                    let counted = self.shared.store.counts_events();
+                    let span = Span { end: appended.position, count, counted };
+                    for (index, noted) in noted.into_iter().enumerate() {
+                        note(&mut durable.answers, noted, span.place(index));
                     }
                     durable.loaded.count = appended.revision + 1;
                     durable.loaded.time = time;
                     durable.loaded.position = appended.position;
                     for (reply, verdict) in waiting {
-                        let decided =
-                            verdict.map(|verdict| settle(verdict, &durable, appended.position, count));
+                        let decided = verdict.map(|verdict| settle(verdict, &durable, span));
                         finish(reply.take(), decided);
                     }
                     self.durable = Some(durable);
                     return;
                 }
-                // Another writer was first: nothing of this batch is in the log, and the fold is ahead of it. Fold anew
-                // what the log has, and decide the batch again. Undoing would cost every batch what few ever need.
+                // Another writer was first: nothing of this batch is in the log, and the fold is ahead of it. Fold what the log
+                // has, and decide the batch again.
                 Err(AppendError::Conflict { .. }) => {
                     self.shared.metrics.conflicts.increment(1);
-                    durable = Durable::default();
+                    durable = before.unwrap_or_default();
                     if let Err(error) = self.catch_up(&mut durable).await {
-                        for reply in &mut replies {
-                            finish(reply.take(), Err(CommandError::Unavailable(error.clone())));
-                        }
-                        return;
+                        return unavailable(&mut replies, &error);
                     }
+                    proven = true;
                     self.durable = Some(durable);
                 }
                 // The outcome is unknown: the fold is dropped, and the same key finds out.
                 Err(error @ (AppendError::TooLarge | AppendError::Unavailable(_))) => {
-                    for reply in &mut replies {
-                        finish(reply.take(), Err(CommandError::Unavailable(error.to_string())));
-                    }
-                    return;
+                    return unavailable(&mut replies, &error.to_string());
                 }
             }
         }
     }
 }
 
-fn finish(
-    reply: Option<oneshot::Sender<Result<Decided, CommandError>>>,
-    decided: Result<Decided, CommandError>,
-) {
+type Reply = oneshot::Sender<Result<Decided, CommandError>>;
+
+fn unavailable(replies: &mut [Option<Reply>], reason: &str) {
+    for reply in replies {
+        finish(reply.take(), Err(CommandError::Unavailable(reason.to_owned())));
+    }
+}
+
+fn finish(reply: Option<Reply>, decided: Result<Decided, CommandError>) {
     if let Some(reply) = reply {
         _ = reply.send(decided);
     }
@@ -439,13 +413,13 @@ fn judge(
     Ok(Verdict { show: Arc::clone(&screening.details), booking: booking.cloned(), written })
 }
 
-/// A verdict with its place in the log. `end` is the position of the last of `count` events of the batch.
-fn settle(verdict: Verdict, durable: &Durable, end: Position, count: usize) -> Decided {
+/// A verdict with its place in the log.
+fn settle(verdict: Verdict, durable: &Durable, span: Span) -> Decided {
     let Verdict { show, booking, written } = verdict;
     let replayed = !matches!(written, Written::At(_));
     let answers = |id: &BookingId| durable.answers.get(id).copied();
     let position = match written {
-        Written::At(index) => Position(end.0 - (count - 1 - index) as u64),
+        Written::At(index) => span.place(index),
         Written::CreatedBefore(id) => answers(&id).map_or(durable.loaded.position, |known| known.created),
         Written::ReachedBefore(id) => answers(&id).map_or(durable.loaded.position, |known| known.last),
         Written::Before => durable.loaded.position,

@@ -360,3 +360,24 @@ async fn two_writers_of_one_show_sell_each_seat_once() {
     }
     assert_eq!(sold, seats.len());
 }
+
+/// Only an append proves that a fold is fresh: what another node has set free is not refused, and what it has changed is read.
+#[tokio::test]
+async fn a_node_refuses_nothing_from_memory_alone_where_others_write() {
+    let cinema = Cinema::open().await;
+    cinema.store.let_others_append();
+    let other = commands(&cinema.store, &cinema.clock, cinema.dir.path());
+    let first = cinema.book("A1").await;
+    assert!(book(&other, &cinema.show, "A1").await.is_err(), "and now the other node remembers it as taken");
+    let cancel =
+        marquee_domain::show::CancelBooking { booking_id: first.clone(), user_id: UserId::from("u_1") };
+    cinema.commands.cancel_booking(&ctx(), cancel.clone()).await.unwrap();
+
+    let seen = other.booking(&first).await.unwrap().booking.status(cinema.clock.now());
+    assert_eq!(seen, BookingStatus::Cancelled);
+    let second = book(&other, &cinema.show, "A1").await.unwrap();
+    assert!(book(&cinema.commands, &cinema.show, "A1").await.is_err());
+    let cancel = marquee_domain::show::CancelBooking { booking_id: second, ..cancel };
+    other.cancel_booking(&ctx(), cancel).await.unwrap();
+    book(&cinema.commands, &cinema.show, "A1").await.unwrap();
+}

@@ -235,6 +235,14 @@ impl EventStore for KurrentStore {
         self.shared.head.subscribe()
     }
 
+    fn shared(&self) -> bool {
+        true
+    }
+
+    fn counts_events(&self) -> bool {
+        false
+    }
+
     fn outage(&self) -> Option<Outage> {
         self.shared.outage.borrow().clone().or_else(|| self.shared.clock_rule.outage())
     }

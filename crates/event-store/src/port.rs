@@ -187,6 +187,17 @@ pub trait EventStore: Send + Sync + 'static {
     /// The position of the last durable event, as it moves. Followers wait on this and then read.
     fn head(&self) -> watch::Receiver<Position>;
 
+    /// Whether other processes append here too. A fold from memory proves nothing then: a refusal holds only once the end of
+    /// the stream has been read.
+    fn shared(&self) -> bool {
+        false
+    }
+
+    /// Whether positions count events without a gap, so that the place of each event of an append follows from its last.
+    fn counts_events(&self) -> bool {
+        true
+    }
+
     /// What is wrong with the store, where something is.
     fn outage(&self) -> Option<Outage> {
         None

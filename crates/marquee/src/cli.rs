@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod migrate;
 mod projections;
 mod token;
 
@@ -31,6 +32,8 @@ enum Command {
     /// Shows what happened.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Copies the embedded log to KurrentDB.
+    Migrate(migrate::MigrateArgs),
 }
 
 /// Anything that ends the program: it is printed with its causes.
@@ -44,6 +47,7 @@ impl Cli {
             Command::Token(args) => args.run(),
             Command::Projections(command) => command.run().await,
             Command::Audit(command) => command.run().await,
+            Command::Migrate(args) => args.run().await,
         }
     }
 }

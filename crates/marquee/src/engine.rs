@@ -51,6 +51,11 @@ impl Engine {
         let data_dir = &config.common.data_dir;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let log = Log::open(&config.common.log, dir, Arc::clone(&clock)).await?;
+        if let (Log::Embedded(store), Some(door)) = (&log, &config.door)
+            && door.writable
+        {
+            store.let_others_append();
+        }
         let (store, state_dir) = (log.store(), config.common.log.state_dir(data_dir));
         let stop = CancellationToken::new();
 

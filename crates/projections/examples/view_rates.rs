@@ -1,4 +1,4 @@
-//! How fast views are made from the log, and what they cost while they follow it.
+//! How fast views are made from the log, what they cost while they follow it, and how long a start takes.
 //!
 //! `cargo run --release -p marquee-projections --example view_rates -- [bookings] [bookings a second]`
 
@@ -22,6 +22,7 @@ use marquee_event_store::embedded::{DataDir, EmbeddedStore};
 use marquee_event_store::{EventStore, Expected, Metadata, NewEvent, Position, StreamName};
 use marquee_projections::{View, Views, ViewsConfig};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -167,6 +168,8 @@ fn processor_time() -> BTreeMap<String, f64> {
 
 #[tokio::main]
 async fn main() -> Outcome {
+    // `RUST_LOG=marquee_projections=debug` tells what snapshots cost.
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
     let bookings = arguments.next().transpose()?.unwrap_or(200_000);
     let a_second = arguments.next().transpose()?.unwrap_or(15_000);
@@ -216,8 +219,41 @@ async fn main() -> Outcome {
         );
     }
     println!("parked: {}", views.status().iter().map(|status| status.parked.len()).sum::<usize>());
+    let closing = Instant::now();
     shutdown.cancel();
     views.closed().await;
+    println!("closed, snapshots written, in {:.3} s", closing.elapsed().as_secs_f64());
+    starts(&dir.path().join("views"), &store, head).await
+}
+
+/// Opens the views as they were closed, and again without their snapshots.
+async fn starts(dir: &Path, store: &EmbeddedStore, head: Position) -> Outcome {
+    for kept in [true, false] {
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.path().extension().is_some_and(|extension| extension == "snapshot") {
+                bytes += entry.metadata()?.len();
+                if !kept {
+                    std::fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        let began = Instant::now();
+        let (views, shutdown) = open(dir, store).await?;
+        let reached = async |view| {
+            let waited = views.wait_for(view, head, PATIENCE).await;
+            waited.map(|()| began.elapsed().as_secs_f64())
+        };
+        let (maps, browse) = tokio::join!(reached(View::SeatMaps), reached(View::Browse));
+        let from = if kept { "snapshots" } else { "the beginning of the log" };
+        println!(
+            "start from {from} ({bytes} bytes of snapshots): seat-maps {:.3} s, browse {:.3} s",
+            maps?, browse?
+        );
+        shutdown.cancel();
+        views.closed().await;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Cities, films, theatres and shows by their id, in memory.
+//! Cities, films, theatres and the shows that are not over, by their id, in memory.
 
 mod facts;
 
@@ -13,9 +13,10 @@ use marquee_domain::ids::{CityId, MovieId, PartnerId, ShowId, TheatreId};
 use marquee_domain::money::Money;
 use marquee_domain::show::{ShowChanged, ShowDetails};
 use marquee_domain::theatre::{PartnerOnboarded, ScreenDetails, SeatType, TheatreDetails};
+use serde::{Deserialize, Serialize};
 
 use crate::wire::timezone;
-pub(crate) use facts::{Facts, Searchable, concerns};
+pub(crate) use facts::{Facts, Known, Searchable, concerns};
 
 /// A show as it is browsed.
 #[derive(Debug, Clone)]
@@ -32,6 +33,15 @@ pub struct ShowCard {
     pub timezone: TimeZone,
     /// The day that it starts on, in its city.
     pub local_date: Date,
+    seat_types: Vec<SeatType>,
+}
+
+/// A card in a snapshot; the rest of it follows.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedCard {
+    show: ShowDetails,
+    cancelled: bool,
+    total_seats: u32,
     seat_types: Vec<SeatType>,
 }
 
@@ -57,6 +67,17 @@ impl ShowCard {
         let cheapest = seat_types.iter().filter_map(|seat_type| show.prices.get(seat_type)).min();
         let price_from = Money::new(cheapest.copied().unwrap_or(0), show.currency.clone());
         Self { show, cancelled, total_seats, price_from, timezone, local_date, seat_types }
+    }
+
+    /// A card as it was written down.
+    fn restored(saved: SavedCard) -> Self {
+        let SavedCard { show, cancelled, total_seats, seat_types } = saved;
+        Self::of(show, cancelled, total_seats, seat_types)
+    }
+
+    fn saved(&self) -> SavedCard {
+        let (show, seat_types) = (self.show.clone(), self.seat_types.clone());
+        SavedCard { show, cancelled: self.cancelled, total_seats: self.total_seats, seat_types }
     }
 
     fn changed(&self, changed: &ShowChanged) -> Self {
@@ -113,7 +134,7 @@ impl Catalogue {
             .map_or_else(Vec::new, |screens| screens.values().cloned().collect())
     }
 
-    /// A show.
+    /// A show; `None` once it is over.
     pub fn show(&self, id: &ShowId) -> Option<Arc<ShowCard>> {
         self.facts.load().shows.get(id).map(|show| Arc::clone(&show))
     }

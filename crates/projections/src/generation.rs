@@ -57,7 +57,7 @@ impl Generations {
     /// Deletes a making. What cannot be deleted is left for the next start.
     pub fn remove(&self, generation: u64) {
         let path = self.path(generation);
-        for path in [sibling(&path, "-wal"), sibling(&path, "-shm"), path] {
+        for path in [sibling(&path, "-wal"), sibling(&path, "-shm"), sibling(&path, ".new"), path] {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             match removed {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

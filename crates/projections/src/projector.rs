@@ -44,6 +44,9 @@ pub(crate) trait Projector: Send + 'static {
     /// Makes this the making that serves reads, for good. Reads go over to it at once.
     fn promote(&mut self) -> Result<(), ViewsError>;
 
+    /// Writes down what the next start would else read from the log again. The server is shutting down.
+    fn close(&mut self) {}
+
     /// Deletes what it keeps on disk.
     fn retire(self: Box<Self>);
 }

@@ -70,6 +70,8 @@ pub struct BookingRow {
     pub theatre_id: TheatreId,
     /// When the show starts, as it now stands.
     pub start_time: Timestamp,
+    /// When it ends, as it now stands: its tickets are good until then.
+    pub end_time: Timestamp,
     /// The IANA time zone of the show's city.
     pub timezone: SmolStr,
     /// As it was last written down: a pending booking whose `expires_at` has passed has expired, see

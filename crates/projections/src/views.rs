@@ -119,7 +119,7 @@ impl Views {
             Lane::start(blueprint, Arc::clone(store), shutdown.clone(), threads.clone())
         };
         let inventory = Arc::new(seat_inventory::SeatInventory::new(config.dir.clone()));
-        let maps = Arc::new(seat_maps::SeatMapsBlueprint::default());
+        let maps = Arc::new(seat_maps::SeatMapsBlueprint::new(config.dir.clone(), Arc::clone(store)));
         let browsing = Arc::new(browse::BrowseBlueprint::new(config.dir.clone()));
         let (bookings, seat_maps) = (inventory.bookings(), maps.reader());
         let (catalogue, browse) = (browsing.catalogue(), browsing.browse());

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use futures_util::future::BoxFuture;
@@ -33,6 +34,7 @@ struct Inner {
     /// `None` only while dropping.
     writer: Option<mpsc::Sender<Message>>,
     thread: Option<JoinHandle<()>>,
+    others_append: AtomicBool,
     _lock: Arc<File>,
 }
 
@@ -64,8 +66,20 @@ impl EmbeddedStore {
             .spawn(move || task.run())
             .map_err(|error| OpenError::Io { path: file.clone(), reason: error.to_string() })?;
         let readers = Arc::new(Readers::new(file));
-        let inner = Inner { shared, readers, writer: Some(writer), thread: Some(thread), _lock: dir.share() };
+        let inner = Inner {
+            shared,
+            readers,
+            writer: Some(writer),
+            thread: Some(thread),
+            others_append: AtomicBool::new(false),
+            _lock: dir.share(),
+        };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Says that others will append through this process: from now on a fold from memory proves nothing here either.
+    pub fn let_others_append(&self) {
+        self.0.others_append.store(true, Ordering::Release);
     }
 
     /// Tells why the store has stopped for good, once it has. Every append is refused from then on, and the process must end:
@@ -150,5 +164,9 @@ impl EventStore for EmbeddedStore {
 
     fn head(&self) -> watch::Receiver<Position> {
         self.0.shared.head.subscribe()
+    }
+
+    fn shared(&self) -> bool {
+        self.0.others_append.load(Ordering::Acquire)
     }
 }

@@ -1,5 +1,6 @@
 //! The subscription that moves the head: our own loop, which resumes where it was.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,11 @@ const WINDOW: u32 = 500;
 const FIRST_LOOK: Duration = Duration::from_secs(30);
 /// Longest that a subscription may take to be confirmed.
 const CONFIRM: Duration = Duration::from_secs(10);
+/// Events that come within this are shown to followers at once: those of one append come one after the other, and half of them is
+/// half of a booking.
+const TOGETHER: Duration = Duration::from_millis(2);
+/// Most events that are held back for those behind them.
+const MOST_HELD_BACK: usize = 256;
 
 /// Streams of Marquee, in a log that may have others.
 pub(super) fn ours() -> SubscriptionFilter {
@@ -92,39 +98,49 @@ async fn first_look(shared: &Shared, lease: &Lease) -> Result<Position, Failure>
 async fn follow(shared: &Shared, lease: &Lease, resume: &mut Position) -> Failure {
     let options = SubscribeToAllOptions::default().position(place(*resume)).filter(ours());
     let mut subscription = lease.client.subscribe_to_all(&options).await;
-    let mut confirmed = false;
+    match tokio::time::timeout(CONFIRM, spin::next(&mut subscription)).await {
+        Ok(Some(Ok(SubscriptionEvent::Confirmed(_)))) => shared.back(),
+        Ok(Some(Err(error))) => return Failure::of(&error),
+        Ok(Some(Ok(_)) | None) | Err(_) => {
+            return Failure::Broken("the subscription is not confirmed".into());
+        }
+    }
+    let mut held_back = 0;
     loop {
-        let next = if confirmed {
-            spin::next(&mut subscription).await
-        } else {
-            match tokio::time::timeout(CONFIRM, spin::next(&mut subscription)).await {
-                Ok(next) => next,
-                Err(_) => return Failure::Broken("the subscription is not confirmed".into()),
+        let mut next = pin!(spin::next(&mut subscription));
+        // Given up half-way, the client's future would lose the subscription: it is kept, and only the wait for it ends.
+        let soon =
+            if held_back == 0 { None } else { tokio::time::timeout(TOGETHER, next.as_mut()).await.ok() };
+        let event = match soon {
+            Some(event) => event,
+            None => {
+                shared.advance(shared.tail.until());
+                held_back = 0;
+                next.await
             }
         };
-        match next {
+        match event {
             None => return Failure::Broken("the subscription has ended".into()),
             Some(Err(error)) => return Failure::of(&error),
-            Some(Ok(SubscriptionEvent::Confirmed(_))) => {
-                confirmed = true;
-                shared.back();
-            }
             Some(Ok(SubscriptionEvent::EventAppeared(event))) => {
                 let Some(event) = event.event else { continue };
                 let stamp = stamped(&event);
                 let event = Arc::new(recorded(event));
                 shared.clock_rule.seen(&event, stamp, &*shared.clock);
-                let position = event.position;
-                // The tail before the head: whoever is woken by the head finds the event there.
+                *resume = event.position.max(*resume);
                 shared.tail.push(event);
-                shared.advance(position);
-                *resume = position.max(*resume);
+                held_back += 1;
+                if held_back == MOST_HELD_BACK {
+                    shared.advance(shared.tail.until());
+                    held_back = 0;
+                }
             }
             Some(Ok(SubscriptionEvent::Checkpoint(position))) => {
                 *resume = Position(position.commit).max(*resume);
             }
             Some(Ok(
-                SubscriptionEvent::CaughtUp(_)
+                SubscriptionEvent::Confirmed(_)
+                | SubscriptionEvent::CaughtUp(_)
                 | SubscriptionEvent::FellBehind(_)
                 | SubscriptionEvent::FirstStreamPosition(_)
                 | SubscriptionEvent::LastStreamPosition(_)

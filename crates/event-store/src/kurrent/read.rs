@@ -74,7 +74,7 @@ impl Shared {
         if limit == 0 || after >= head {
             return Some(Page { events: vec![], next: after });
         }
-        if self.tail.until() < head { None } else { self.tail.read(after, limit, filter) }
+        if self.tail.until() < head { None } else { self.tail.read(after, head, limit, filter) }
     }
 
     pub(super) async fn read_all(
@@ -89,7 +89,7 @@ impl Shared {
         }
         if self.tail.covers(after)
             && self.tail.reaches(head, DELIVERY).await
-            && let Some(page) = self.tail.read(after, limit, filter)
+            && let Some(page) = self.tail.read(after, head, limit, filter)
         {
             return Ok(page);
         }

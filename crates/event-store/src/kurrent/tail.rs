@@ -76,15 +76,16 @@ impl Tail {
             .is_ok_and(|reached| reached.is_ok())
     }
 
-    /// Reads on from `after`; `None` where that lies before what is kept.
-    pub fn read(&self, after: Position, limit: usize, filter: &TypeFilter) -> Option<Page> {
+    /// Reads on from `after` up to `until`; `None` where that begins before what is kept.
+    pub fn read(&self, after: Position, until: Position, limit: usize, filter: &TypeFilter) -> Option<Page> {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         if after < ring.after {
             return None;
         }
         let skip = ring.events.partition_point(|event| event.position <= after);
         let mut page = Page { events: vec![], next: after };
-        for event in ring.events.range(skip..).take(MAX_LOOKED_AT) {
+        let wanted = ring.events.range(skip..).take_while(|event| event.position <= until);
+        for event in wanted.take(MAX_LOOKED_AT) {
             page.next = event.position;
             if filter.matches(&event.stored_name) {
                 page.events.push(Arc::clone(event));
@@ -102,6 +103,8 @@ mod tests {
     use super::*;
     use crate::envelope::Metadata;
     use crate::stream::StreamName;
+
+    const END: Position = Position(u64::MAX);
 
     fn event(position: u64) -> Arc<Recorded> {
         Arc::new(Recorded::new(
@@ -128,12 +131,14 @@ mod tests {
         for position in [107, 130, 130, 107, 131, 900] {
             tail.push(event(position));
         }
-        assert!(tail.read(Position(99), 10, &TypeFilter::All).is_none(), "what lies before is not kept");
-        let page = tail.read(Position(100), 10, &TypeFilter::All).unwrap();
+        assert!(tail.read(Position(99), END, 10, &TypeFilter::All).is_none(), "what lies before is not kept");
+        let page = tail.read(Position(100), END, 10, &TypeFilter::All).unwrap();
         assert_eq!(positions(&page), [107, 130, 131, 900]);
-        let page = tail.read(Position(110), 2, &TypeFilter::All).unwrap();
+        let page = tail.read(Position(110), END, 2, &TypeFilter::All).unwrap();
         assert_eq!((positions(&page), page.next), (vec![130, 131], Position(131)));
-        assert!(tail.read(Position(900), 2, &TypeFilter::All).unwrap().events.is_empty());
+        let page = tail.read(Position(100), Position(130), 10, &TypeFilter::All).unwrap();
+        assert_eq!(positions(&page), [107, 130], "what is not to be seen yet is not read");
+        assert!(tail.read(Position(900), END, 2, &TypeFilter::All).unwrap().events.is_empty());
     }
 
     #[test]
@@ -144,6 +149,6 @@ mod tests {
             tail.push(event(position * 3));
         }
         assert!(!tail.covers(Position(14)) && tail.covers(Position(15)));
-        assert_eq!(positions(&tail.read(Position(15), 1, &TypeFilter::All).unwrap()), [18]);
+        assert_eq!(positions(&tail.read(Position(15), END, 1, &TypeFilter::All).unwrap()), [18]);
     }
 }

@@ -10,14 +10,18 @@ use tokio::time::Instant;
 
 use super::index::SearchIndex;
 use super::{Browse, Shared};
-use crate::catalogue::{Catalogue, Facts, Searchable, concerns};
+use crate::catalogue::{Catalogue, Facts, Known, Searchable, concerns};
 use crate::fingerprint::{Canonical, Fingerprint};
 use crate::generation::Generations;
+use crate::programme::Programme;
 use crate::projector::{Blueprint, Parking, Poison, Projector};
+use crate::snapshot::{self, Header, Keeper, Unusable};
 use crate::status::ParkedStream;
 use crate::views::{View, ViewsError};
 
 const NAME: &str = "browse";
+/// The records of a snapshot: a [`Saved`] fact each.
+const FORMAT: &str = "browse.1";
 
 /// How long to wait before an index that was lost is made again.
 const RETRY_INDEX: Duration = Duration::from_secs(5);
@@ -27,6 +31,7 @@ const INDEX_LOST: &str = "marquee_search_index_lost_total";
 /// Opens the view and makes it again.
 pub(crate) struct BrowseBlueprint {
     generations: Generations,
+    snapshots: Generations,
     shared: Arc<Shared>,
 }
 
@@ -35,7 +40,8 @@ impl BrowseBlueprint {
         metrics::counter!(INDEX_LOST).increment(0);
         let facts = Arc::new(ArcSwap::from_pointee(Facts::default()));
         let shared = Arc::new(Shared { facts, search: ArcSwapOption::empty() });
-        Self { generations: Generations::new(dir, NAME, ""), shared }
+        let snapshots = Generations::new(dir.clone(), NAME, ".snapshot");
+        Self { generations: Generations::new(dir, NAME, ""), snapshots, shared }
     }
 
     /// Searches whichever making serves reads.
@@ -57,13 +63,17 @@ impl BrowseBlueprint {
         Making {
             generation,
             generations,
+            snapshots: self.snapshots.clone(),
             shared,
             facts: Arc::new(Facts::default()),
+            programme: Programme::default(),
             index,
             retry_index: Instant::now() + RETRY_INDEX,
             serving: false,
+            kept: Position(0),
             checkpoint: Position(0),
             parking: Parking::default(),
+            keeper: Keeper::new(NAME),
         }
     }
 }
@@ -83,35 +93,130 @@ impl Blueprint for BrowseBlueprint {
             None => self.generations.unused()?,
         };
         let mut making = self.begin(generation);
-        making.promote()?;
+        if let Err(unusable) = making.load() {
+            snapshot::say_unusable(NAME, &unusable);
+        }
+        making.serve()?;
         self.generations.keep_only(generation)?;
+        self.snapshots.keep_only(generation)?;
         Ok(Box::new(making))
     }
 
     fn build(&self, generation: u64) -> Result<Box<dyn Projector>, ViewsError> {
         self.generations.remove(generation);
+        self.snapshots.remove(generation);
         Ok(Box::new(self.begin(generation)))
     }
 }
 
-/// One making: the facts in memory, read from position 0 at each start, and an index on disk that remembers how far it
-/// has come.
+/// One making: the facts in memory, with a snapshot of them, and an index on disk that remembers how far it has come. The
+/// index is never behind the snapshot, lest it miss what is not read again.
 struct Making {
     generation: u64,
     generations: Generations,
+    snapshots: Generations,
     shared: Arc<Shared>,
     facts: Arc<Facts>,
+    programme: Programme,
     index: Option<SearchIndex>,
     /// When an index that was lost is made again.
     retry_index: Instant,
     serving: bool,
+    /// How far the snapshot had come when it was opened.
+    kept: Position,
     checkpoint: Position,
     parking: Parking,
+    keeper: Keeper,
 }
 
 impl Making {
+    fn load(&mut self) -> Result<(), Unusable> {
+        let path = self.snapshots.path(self.generation);
+        let (header, facts) = snapshot::load(&path, FORMAT, self.generation)?;
+        for fact in facts {
+            self.facts.restore(fact);
+        }
+        self.programme = Programme::at(header.times);
+        for card in &self.facts.shows {
+            self.programme.add(card.key(), card.show.end_time);
+        }
+        (self.checkpoint, self.kept) = (header.position, header.position);
+        self.parking = Parking::from_rows(header.parked);
+        // An index that was lost, and begun anew.
+        if self.index.as_ref().is_some_and(|index| index.committed < self.checkpoint) {
+            self.index = None;
+            if let Err(error) = self.make_index() {
+                self.lose_index(&error);
+            }
+        }
+        Ok(())
+    }
+
     fn apply_one(&mut self, recorded: &Recorded) -> Result<Searchable, Poison> {
-        self.facts.apply(&recorded.stream, recorded.event()?)
+        let show = recorded.stream.as_show();
+        let end = |facts: &Facts| Some(facts.shows.get(show.as_ref()?)?.show.end_time);
+        let before = end(&self.facts);
+        let changed = self.facts.apply(recorded)?;
+        match (&show, before, end(&self.facts)) {
+            (Some(show), None, Some(end)) => self.programme.add(show, end),
+            (Some(show), Some(before), Some(end)) if before != end => self.programme.moved(show, before, end),
+            _ => {}
+        }
+        Ok(changed)
+    }
+
+    /// Puts into the index what changed, unless it has it.
+    fn put(&mut self, changed: &Searchable, at: Position) {
+        let index = self.index.as_mut().filter(|index| index.committed < at);
+        if let Some(Err(error)) = index.map(|index| index.put(&self.facts, changed)) {
+            self.lose_index(&error);
+        }
+    }
+
+    /// All facts at this position; the index is there, too.
+    fn capture(&mut self) -> (Header, Vec<Known>) {
+        let behind = self.index.as_mut().filter(|index| index.committed < self.checkpoint);
+        if let Some(Err(error)) = behind.map(|index| index.commit(self.checkpoint)) {
+            self.lose_index(&error);
+        }
+        let header = Header {
+            format: FORMAT.into(),
+            generation: self.generation,
+            position: self.checkpoint,
+            times: self.programme.times(),
+            parked: self.parking.rows(),
+        };
+        (header, self.facts.capture())
+    }
+
+    fn write_now(&mut self) -> std::io::Result<()> {
+        let (header, facts) = self.capture();
+        let path = self.snapshots.path(self.generation);
+        self.keeper.write_now(&path, &header, facts.iter().map(Known::saved))
+    }
+
+    /// Writes the facts down where it is time to; else answers how long that is yet.
+    fn keep(&mut self) -> Option<Duration> {
+        let wait = self.keeper.due();
+        if wait == Some(Duration::ZERO) {
+            let paused = std::time::Instant::now();
+            let (header, facts) = self.capture();
+            let path = self.snapshots.path(self.generation);
+            self.keeper.begin(paused, &path, header, facts.into_iter().map(|fact| fact.saved()));
+            return None;
+        }
+        wait
+    }
+
+    /// Readers go over to this making.
+    fn serve(&mut self) -> Result<(), ViewsError> {
+        if self.generations.current() != Some(self.generation) {
+            self.generations.point_to(self.generation)?;
+        }
+        self.shared.search.store(self.index.as_ref().map(|index| Arc::clone(&index.search)));
+        self.shared.facts.store(Arc::clone(&self.facts));
+        self.serving = true;
+        Ok(())
     }
 
     /// Goes on without an index; readers scan the facts until there is one again.
@@ -155,7 +260,7 @@ impl Projector for Making {
     }
 
     fn kept(&self) -> Position {
-        self.index.as_ref().map_or(Position(0), |index| index.committed)
+        self.index.as_ref().map_or(Position(0), |index| index.committed).max(self.kept)
     }
 
     fn visible(&self, view: View) -> Position {
@@ -170,8 +275,13 @@ impl Projector for Making {
     }
 
     fn apply(&mut self, page: &[Arc<Recorded>], next: Position) -> Result<(), ViewsError> {
-        for recorded in page.iter().filter(|recorded| concerns(recorded)) {
-            if self.parking.holds(&recorded.stream) {
+        for recorded in page {
+            self.programme.reach(recorded.time);
+            while let Some(over) = self.programme.let_go() {
+                self.facts.shows.remove(&over);
+                self.put(&Searchable::Show(over), recorded.position);
+            }
+            if !concerns(recorded) || self.parking.holds(&recorded.stream) {
                 continue;
             }
             let changed = match self.apply_one(recorded) {
@@ -181,12 +291,10 @@ impl Projector for Making {
                     continue;
                 }
             };
-            let index = self.index.as_mut().filter(|index| index.committed < recorded.position);
-            if let Some(Err(error)) = index.map(|index| index.put(&self.facts, &changed)) {
-                self.lose_index(&error);
-            }
+            self.put(&changed, recorded.position);
         }
         self.checkpoint = next;
+        self.keeper.count(page.len());
         Ok(())
     }
 
@@ -194,13 +302,14 @@ impl Projector for Making {
         let now = Instant::now();
         let settled = match &mut self.index {
             Some(index) => index.settle(self.checkpoint),
-            None if now < self.retry_index => return Ok(Some(self.retry_index - now)),
+            None if now < self.retry_index => Ok(Some(self.retry_index - now)),
             None => self.make_index().map(|()| None),
         };
-        settled.or_else(|error| {
+        let settled = settled.unwrap_or_else(|error| {
             self.lose_index(&error);
-            Ok(Some(RETRY_INDEX))
-        })
+            Some(RETRY_INDEX)
+        });
+        Ok([settled, self.keep()].into_iter().flatten().min())
     }
 
     fn fingerprint(&mut self) -> Result<Fingerprint, ViewsError> {
@@ -216,18 +325,23 @@ impl Projector for Making {
     }
 
     fn promote(&mut self) -> Result<(), ViewsError> {
-        self.commit();
-        if self.generations.current() != Some(self.generation) {
-            self.generations.point_to(self.generation)?;
+        self.write_now()?;
+        self.serve()
+    }
+
+    fn close(&mut self) {
+        self.keeper.finish();
+        if self.keeper.is_behind()
+            && let Err(error) = self.write_now()
+        {
+            tracing::warn!(projection = NAME, %error, "a view's snapshot cannot be written");
         }
-        self.shared.search.store(self.index.as_ref().map(|index| Arc::clone(&index.search)));
-        self.shared.facts.store(Arc::clone(&self.facts));
-        self.serving = true;
-        Ok(())
     }
 
     fn retire(self: Box<Self>) {
-        let Self { generation, generations, index, .. } = *self;
+        let Self { generation, generations, snapshots, index, keeper, .. } = *self;
+        drop(keeper);
+        snapshots.remove(generation);
         if let Some(index) = index {
             index.close();
         }

@@ -10,10 +10,10 @@ use marquee_domain::catalogue::{CityAdded, CityEvent, MovieDetails, MovieEvent};
 use marquee_domain::ids::{CityId, MovieId, PartnerId, ScreenId, ShowId, TheatreId};
 use marquee_domain::show::ShowEvent;
 use marquee_domain::theatre::{PartnerEvent, PartnerOnboarded, ScreenDetails, TheatreDetails, TheatreEvent};
-use marquee_event_store::{Recorded, StreamName};
-use serde::Serialize;
+use marquee_event_store::Recorded;
+use serde::{Deserialize, Serialize};
 
-use super::ShowCard;
+use super::{SavedCard, ShowCard};
 use crate::fingerprint::Canonical;
 use crate::projector::Poison;
 
@@ -26,6 +26,27 @@ pub(crate) struct Facts {
     pub theatres: DashMap<TheatreId, Arc<TheatreDetails>>,
     pub screens: DashMap<TheatreId, BTreeMap<ScreenId, Arc<ScreenDetails>>>,
     pub shows: DashMap<ShowId, Arc<ShowCard>>,
+}
+
+/// A fact in a snapshot.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Saved {
+    City(Arc<CityAdded>),
+    Movie(Arc<MovieDetails>),
+    Partner(Arc<PartnerOnboarded>),
+    Theatre(Arc<TheatreDetails>),
+    Screen(Arc<ScreenDetails>),
+    Show(Box<SavedCard>),
+}
+
+/// A fact as it is known, whatever becomes of it.
+pub(crate) enum Known {
+    City(Arc<CityAdded>),
+    Movie(Arc<MovieDetails>),
+    Partner(Arc<PartnerOnboarded>),
+    Theatre(Arc<TheatreDetails>),
+    Screen(Arc<ScreenDetails>),
+    Show(Arc<ShowCard>),
 }
 
 /// What an event changed of that which can be searched.
@@ -47,8 +68,8 @@ pub(crate) fn concerns(recorded: &Recorded) -> bool {
 
 impl Facts {
     /// Applies one fact. A poison one leaves all as it was.
-    pub fn apply(&self, stream: &StreamName, event: &Event) -> Result<Searchable, Poison> {
-        match event {
+    pub fn apply(&self, recorded: &Recorded) -> Result<Searchable, Poison> {
+        match recorded.event()? {
             Event::City(CityEvent::Added(city)) => {
                 add(&self.cities, city.city_id.clone(), city.clone())?;
                 Ok(Searchable::Nothing)
@@ -66,7 +87,14 @@ impl Facts {
                 Ok(Searchable::Nothing)
             }
             Event::Theatre(event) => self.theatre(event).map(|()| Searchable::Nothing),
-            Event::Show(event) => self.show(&stream.as_show().ok_or(Poison::WrongStream)?, event),
+            Event::Show(event) => {
+                let id = recorded.stream.as_show().ok_or(Poison::WrongStream)?;
+                // A stream that did not begin well is parked: this show was known, and was let go.
+                if recorded.revision > 0 && !self.shows.contains_key(&id) {
+                    return Ok(Searchable::Nothing);
+                }
+                self.show(&id, event)
+            }
             Event::Payment(_) | Event::Schedule(_) => Ok(Searchable::Nothing),
         }
     }
@@ -117,6 +145,38 @@ impl Facts {
         }
     }
 
+    /// All of it as it stands, for the price of a pointer each.
+    pub fn capture(&self) -> Vec<Known> {
+        let cities = self.cities.iter().map(|city| Known::City(Arc::clone(&city)));
+        let movies = self.movies.iter().map(|movie| Known::Movie(Arc::clone(&movie)));
+        let partners = self.partners.iter().map(|partner| Known::Partner(Arc::clone(&partner)));
+        let theatres = self.theatres.iter().map(|theatre| Known::Theatre(Arc::clone(&theatre)));
+        let shows = self.shows.iter().map(|card| Known::Show(Arc::clone(&card)));
+        let mut all: Vec<_> = cities.chain(movies).chain(partners).chain(theatres).chain(shows).collect();
+        for screens in &self.screens {
+            all.extend(screens.values().map(|screen| Known::Screen(Arc::clone(screen))));
+        }
+        all
+    }
+
+    /// Takes a fact back as it was written down.
+    pub fn restore(&self, saved: Saved) {
+        match saved {
+            Saved::City(city) => drop(self.cities.insert(city.city_id.clone(), city)),
+            Saved::Movie(movie) => drop(self.movies.insert(movie.movie_id.clone(), movie)),
+            Saved::Partner(partner) => drop(self.partners.insert(partner.partner_id.clone(), partner)),
+            Saved::Theatre(theatre) => drop(self.theatres.insert(theatre.theatre_id.clone(), theatre)),
+            Saved::Screen(screen) => {
+                let mut screens = self.screens.entry(screen.theatre_id.clone()).or_default();
+                screens.insert(screen.screen_id.clone(), screen);
+            }
+            Saved::Show(card) => {
+                let card = ShowCard::restored(*card);
+                self.shows.insert(card.show.show_id.clone(), Arc::new(card));
+            }
+        }
+    }
+
     /// Adds all it holds, in an order that the log alone decides.
     pub fn content(&self, canonical: &mut Canonical) -> Result<(), serde_json::Error> {
         canonical.record(&sorted(&self.cities))?;
@@ -128,6 +188,20 @@ impl Facts {
         canonical.record(
             &shows.map(|(id, card)| (id, (card.show.clone(), card.cancelled))).collect::<BTreeMap<_, _>>(),
         )
+    }
+}
+
+impl Known {
+    /// What is written down of it.
+    pub fn saved(&self) -> Saved {
+        match self {
+            Self::City(city) => Saved::City(Arc::clone(city)),
+            Self::Movie(movie) => Saved::Movie(Arc::clone(movie)),
+            Self::Partner(partner) => Saved::Partner(Arc::clone(partner)),
+            Self::Theatre(theatre) => Saved::Theatre(Arc::clone(theatre)),
+            Self::Screen(screen) => Saved::Screen(Arc::clone(screen)),
+            Self::Show(card) => Saved::Show(Box::new(card.saved())),
+        }
     }
 }
 

@@ -58,6 +58,7 @@ impl Gauges {
     pub fn new(name: &'static str, views: &[View], end: Position) -> Self {
         // Shown at 0, so that an alert on its increase sees the first one too.
         metrics::counter!("marquee_double_booking_prevented_total", "projection" => name).increment(0);
+        metrics::counter!("marquee_projection_snapshot_failures_total", "projection" => name).increment(0);
         Self {
             name,
             visible: views.iter().map(|view| (*view, watch::Sender::new(Position(0)))).collect(),

@@ -89,7 +89,10 @@ impl Runner {
                 () = self.read(read_at) => Step::Read,
             };
             match step {
-                Step::Stop | Step::Asked(None) => return,
+                Step::Stop | Step::Asked(None) => {
+                    self.projector.close();
+                    return;
+                }
                 Step::Asked(Some(Ask::Fingerprint(reply))) => {
                     let fingerprint = self.projector.fingerprint();
                     self.show();

@@ -244,11 +244,13 @@ impl<'a> Batch<'a> {
         if show.show_id != *id {
             return Err(Poison::WrongStream.into());
         }
-        let sql = "INSERT INTO shows (show_id, theatre_id, start_time, timezone, cancelled) VALUES (?1, ?2, ?3, ?4, 0)";
+        let sql = "INSERT INTO shows (show_id, theatre_id, start_time, end_time, timezone, cancelled) \
+            VALUES (?1, ?2, ?3, ?4, ?5, 0)";
         let row = params![
             id.as_str(),
             show.theatre_id.as_str(),
             show.start_time.as_millisecond(),
+            show.end_time.as_millisecond(),
             show.timezone.as_str()
         ];
         let number = self.db.prepare_cached(sql)?.insert(row)?;
@@ -260,6 +262,10 @@ impl<'a> Batch<'a> {
         if let Some(start) = changed.start_time {
             let mut update = self.db.prepare_cached("UPDATE shows SET start_time = ?2 WHERE show = ?1")?;
             update.execute([number, start.as_millisecond()])?;
+        }
+        if let Some(end) = changed.end_time {
+            let mut update = self.db.prepare_cached("UPDATE shows SET end_time = ?2 WHERE show = ?1")?;
+            update.execute([number, end.as_millisecond()])?;
         }
         Ok(())
     }

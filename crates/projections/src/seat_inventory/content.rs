@@ -12,7 +12,7 @@ use crate::views::ViewsError;
 /// A record of the canonical form. Numbers of shows are left out: they are the file's own.
 #[derive(Serialize)]
 enum Content<'a> {
-    Show { id: String, theatre: String, start: i64, timezone: String, cancelled: bool },
+    Show { id: String, theatre: String, start: i64, end: i64, timezone: String, cancelled: bool },
     Booking { show: String, unique: String, row: &'a Booking },
     Seat { show: String, seat: String, booking: String },
 }
@@ -24,12 +24,13 @@ pub(super) fn fingerprint(db: &Connection, at: Position) -> Result<Fingerprint, 
         canonical.record(content).map_err(|error| ViewsError::Corrupt(error.to_string()))
     };
 
-    let mut select = db
-        .prepare("SELECT show_id, theatre_id, start_time, timezone, cancelled FROM shows ORDER BY show_id")?;
+    let mut select = db.prepare(
+        "SELECT show_id, theatre_id, start_time, end_time, timezone, cancelled FROM shows ORDER BY show_id",
+    )?;
     let mut shows = select.query([])?;
     while let Some(row) = shows.next()? {
-        let (id, theatre, start) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        add(&Content::Show { id, theatre, start, timezone: row.get(3)?, cancelled: row.get(4)? })?;
+        let (id, theatre, start, end) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        add(&Content::Show { id, theatre, start, end, timezone: row.get(4)?, cancelled: row.get(5)? })?;
     }
     let mut select = db.prepare(&format!(
         "SELECT s.show_id, b.booking, {} FROM shows s JOIN bookings b ON b.show = s.show ORDER BY s.show_id, b.booking",

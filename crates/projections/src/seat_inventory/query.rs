@@ -51,7 +51,7 @@ impl Bookings {
         let id = id.clone();
         self.read(move |db| {
             let mut statement = db.prepare_cached(&format!(
-                "SELECT {}, s.show_id, s.theatre_id, s.start_time, s.timezone, b.booking FROM shows s \
+                "SELECT {}, s.show_id, s.theatre_id, s.start_time, s.end_time, s.timezone, b.booking FROM shows s \
                  JOIN bookings b ON b.show = s.show WHERE s.show_id = ?1 AND b.booking = ?2",
                 rows::COLUMNS
             ))?;
@@ -77,7 +77,7 @@ impl Bookings {
         let user = user.clone();
         self.read(move |db| {
             let mut statement = db.prepare_cached(&format!(
-                "SELECT {}, s.show_id, s.theatre_id, s.start_time, s.timezone, b.booking, b.began \
+                "SELECT {}, s.show_id, s.theatre_id, s.start_time, s.end_time, s.timezone, b.booking, b.began \
                  FROM bookings b INDEXED BY bookings_of_user CROSS JOIN shows s ON s.show = b.show \
                  WHERE b.user_id = ?1 AND b.began < ?2 ORDER BY b.began DESC LIMIT ?3",
                 rows::COLUMNS

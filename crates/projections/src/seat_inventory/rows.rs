@@ -149,16 +149,17 @@ pub(super) const UPDATE: &str = "UPDATE bookings SET position = ?3, status = ?4,
     refund_id = ?14, refund_status = ?15, refund_amount = ?16, refund_currency = ?17 \
     WHERE show = ?1 AND booking = ?2";
 
-/// Reads [`COLUMNS`], then the show's id, theatre, start and time zone, then the booking's own part of its id.
+/// Reads [`COLUMNS`], then the show's id, theatre, start, end and time zone, then the booking's own part of its id.
 pub(super) fn booking_row(row: &Row<'_>) -> Result<BookingRow> {
     let booking = Booking::read(row, 0)?;
     let show_id = ShowId::new(row.get::<_, String>(COUNT)?);
     Ok(BookingRow {
-        booking_id: BookingId::compose(&show_id, &row.get::<_, String>(COUNT + 4)?),
+        booking_id: BookingId::compose(&show_id, &row.get::<_, String>(COUNT + 5)?),
         user_id: booking.user_id,
         theatre_id: marquee_domain::ids::TheatreId::new(row.get::<_, String>(COUNT + 1)?),
         start_time: instant(row.get(COUNT + 2)?, COUNT + 2)?,
-        timezone: row.get::<_, String>(COUNT + 3)?.into(),
+        end_time: instant(row.get(COUNT + 3)?, COUNT + 3)?,
+        timezone: row.get::<_, String>(COUNT + 4)?.into(),
         show_id,
         status: booking.status,
         seat_ids: booking.seat_ids,

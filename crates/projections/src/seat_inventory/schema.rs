@@ -21,6 +21,7 @@ const TABLES: &str = "
         show_id TEXT NOT NULL UNIQUE,
         theatre_id TEXT NOT NULL,
         start_time INTEGER NOT NULL,
+        end_time INTEGER NOT NULL,
         timezone TEXT NOT NULL,
         cancelled INTEGER NOT NULL
     );

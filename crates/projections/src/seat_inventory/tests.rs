@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use marquee_event_store::embedded::{DataDir, EmbeddedStore};
 use marquee_event_store::{Metadata, Position, Recorded, StreamName};
 use uuid::Uuid;
 
@@ -34,10 +35,12 @@ fn parked(projector: &dyn Projector) -> Vec<String> {
 #[test]
 fn an_unknown_name_parks_only_a_stream_that_the_view_reads() {
     let dir = tempfile::tempdir().unwrap();
+    let data = DataDir::lock(&dir.path().join("log")).unwrap();
+    let store = Arc::new(EmbeddedStore::open(&data).unwrap());
     let page = from_the_future();
     let views: [(Box<dyn Blueprint>, &[&str]); 3] = [
         (Box::new(SeatInventory::new(dir.path().into())), &["payment-b", "show-s"]),
-        (Box::new(SeatMapsBlueprint::default()), &["show-s"]),
+        (Box::new(SeatMapsBlueprint::new(dir.path().into(), store)), &["show-s"]),
         (
             Box::new(BrowseBlueprint::new(dir.path().into())),
             &["city-c", "movie-m", "partner-p", "show-s", "theatre-t"],

@@ -27,13 +27,16 @@ async fn a_booking_is_read_as_its_events_left_it() {
 
     let confirmed = world.confirm("sh_1", &id).await;
     let start = time("2026-02-01T14:00:00Z");
-    world.on_show("sh_1", ShowChanged { start_time: Some(start), ..ShowChanged::default() }).await;
+    let end = time("2026-02-01T16:08:00Z");
+    let moved = ShowChanged { start_time: Some(start), end_time: Some(end), ..ShowChanged::default() };
+    world.on_show("sh_1", moved).await;
     world.caught_up().await;
     let booking = world.views.bookings.get(&id).await.unwrap().unwrap();
     assert_eq!((booking.status, booking.position), (BookingStatus::Confirmed, confirmed));
     assert_eq!((booking.user_id.as_str(), booking.show_id.as_str()), ("u_1", "sh_1"));
     assert_eq!((booking.theatre_id.as_str(), booking.timezone.as_str()), ("th_101", "Asia/Kolkata"));
-    assert_eq!((booking.start_time, booking.confirmed_at), (start, Some(before())));
+    assert_eq!((booking.start_time, booking.end_time), (start, end));
+    assert_eq!(booking.confirmed_at, Some(before()));
     assert_eq!(booking.ticket_id, Some(id.ticket()));
     let pricing = booking.pricing.unwrap();
     assert_eq!((pricing.subtotal, pricing.discount, pricing.total), (54_000, 9_000, 45_000));

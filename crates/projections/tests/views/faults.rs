@@ -44,8 +44,14 @@ async fn a_poison_event_parks_its_stream_alone() {
     }
     assert_eq!(world.views.bookings.get(&unseen).await.unwrap(), None);
     assert_eq!(world.views.bookings.get(&seen).await.unwrap().unwrap().status, BookingStatus::PaymentPending);
-    assert_eq!(world.views.seat_maps.availability(&"sh_1".into(), before()).unwrap().available_seats, 10);
-    assert_eq!(world.views.seat_maps.availability(&"sh_2".into(), before()).unwrap().available_seats, 9);
+    assert_eq!(
+        world.views.seat_maps.availability(&"sh_1".into(), before()).await.unwrap().unwrap().available_seats,
+        10
+    );
+    assert_eq!(
+        world.views.seat_maps.availability(&"sh_2".into(), before()).await.unwrap().unwrap().available_seats,
+        9
+    );
 
     let before = world.views.fingerprint("seat-inventory").await.unwrap();
     world.reopen_views().await;
@@ -78,7 +84,7 @@ async fn no_two_live_bookings_ever_own_a_seat() {
         assert!(bookings.get(&first).await.unwrap().is_some());
         assert_eq!(bookings.get(&second).await.unwrap(), None);
         assert!(bookings.get(&elsewhere).await.unwrap().is_some());
-        let seats = world.views.seat_maps.availability(&"sh_1".into(), before()).unwrap();
+        let seats = world.views.seat_maps.availability(&"sh_1".into(), before()).await.unwrap().unwrap();
         assert_eq!(seats.available_seats, 8, "no part of a poison event is applied");
     }
 }

@@ -11,4 +11,6 @@ mod rebuilds;
 #[cfg(test)]
 mod seats;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod world;

@@ -113,5 +113,14 @@ async fn only_the_making_that_serves_reads_is_kept_on_disk() {
     let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|name| !name.contains("-wal") && !name.contains("-shm"));
     names.sort();
-    assert_eq!(names, ["browse.2", "browse.CURRENT", "seat-inventory.2.sqlite", "seat-inventory.CURRENT"]);
+    let expected = [
+        "browse.2",
+        "browse.2.snapshot",
+        "browse.CURRENT",
+        "seat-inventory.2.sqlite",
+        "seat-inventory.CURRENT",
+        "seat-maps.1.snapshot",
+        "seat-maps.CURRENT",
+    ];
+    assert_eq!(names, expected);
 }

@@ -23,7 +23,7 @@ async fn a_seat_map_has_the_fields_of_the_contract_in_its_order() {
     let last = world.confirm("sh_1", &sold).await;
     world.caught_up().await;
 
-    let map = world.views.seat_maps.rendered(&show, before()).unwrap();
+    let map = world.views.seat_maps.rendered(&show, before()).await.unwrap().unwrap();
     assert_eq!(map.position, last);
     let free =
         |seat: &str| format!(r#"{{"seatId":"{seat}","type":"PREMIUM","price":250.5,"status":"AVAILABLE"}}"#);
@@ -41,7 +41,7 @@ async fn a_seat_map_has_the_fields_of_the_contract_in_its_order() {
 async fn a_map_of_many_rows_is_json() {
     let (world, show) = with_a_show(3).await;
     world.caught_up().await;
-    let map = world.views.seat_maps.rendered(&show, before()).unwrap();
+    let map = world.views.seat_maps.rendered(&show, before()).await.unwrap().unwrap();
     let map: serde_json::Value = serde_json::from_slice(&map.body).unwrap();
     let rows = map["seatMap"]["rows"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| row["rowLabel"].as_str().unwrap()).collect::<String>(), "ABC");
@@ -56,19 +56,23 @@ async fn a_lock_ends_at_its_deadline_with_no_event() {
     world.lock("sh_1", "01", "u_1", &["A1"], until).await;
     world.caught_up().await;
     let maps = &world.views.seat_maps;
-    let status = |now| maps.seats(&show, now).unwrap().seats[0].clone();
+    let seats = async |now| maps.seats(&show, now).await.unwrap().unwrap();
+    let free = async |now| maps.availability(&show, now).await.unwrap().unwrap().available_seats;
     let a_moment_before = until - Duration::from_millis(1);
-    let rendered = |now| String::from_utf8(maps.rendered(&show, now).unwrap().body.to_vec()).unwrap();
+    let rendered = async |now| {
+        let map = maps.rendered(&show, now).await.unwrap().unwrap();
+        String::from_utf8(map.body.to_vec()).unwrap()
+    };
 
-    assert_eq!(status(a_moment_before), (SeatId::from("A1"), SeatStatus::Locked { until }));
-    assert_eq!(maps.seats(&show, a_moment_before).unwrap().next_expiry, Some(until));
-    assert!(rendered(a_moment_before).contains("LOCKED"));
-    assert_eq!(maps.availability(&show, a_moment_before).unwrap().available_seats, 9);
+    assert_eq!(seats(a_moment_before).await.seats[0], (SeatId::from("A1"), SeatStatus::Locked { until }));
+    assert_eq!(seats(a_moment_before).await.next_expiry, Some(until));
+    assert!(rendered(a_moment_before).await.contains("LOCKED"));
+    assert_eq!(free(a_moment_before).await, 9);
 
-    assert_eq!(status(until), (SeatId::from("A1"), SeatStatus::Available));
-    assert_eq!(maps.seats(&show, until).unwrap().next_expiry, None);
-    assert!(!rendered(until).contains("LOCKED"), "bytes die with the first lock in them");
-    assert_eq!(maps.availability(&show, until).unwrap().available_seats, 10);
+    assert_eq!(seats(until).await.seats[0], (SeatId::from("A1"), SeatStatus::Available));
+    assert_eq!(seats(until).await.next_expiry, None);
+    assert!(!rendered(until).await.contains("LOCKED"), "bytes die with the first lock in them");
+    assert_eq!(free(until).await, 10);
 }
 
 #[tokio::test]
@@ -79,7 +83,7 @@ async fn a_show_fills_fast_once_a_fifth_of_its_seats_is_left() {
     for seat in 1..=10 {
         world.lock("sh_1", &format!("{seat:02}"), "u_1", &[&format!("A{seat}")], later).await;
         world.caught_up().await;
-        let availability = world.views.seat_maps.availability(&show, before()).unwrap();
+        let availability = world.views.seat_maps.availability(&show, before()).await.unwrap().unwrap();
         assert_eq!((availability.available_seats, availability.total), (10 - seat, 10));
         told.push(availability.status);
     }
@@ -97,7 +101,10 @@ async fn seats_are_free_again_once_their_booking_is_cancelled() {
     world.on_show("sh_1", ShowCancelled::default()).await;
     world.on_show("sh_1", BookingCancelled { booking_id: id, by: CancelledBy::Show, paid: true }).await;
     world.caught_up().await;
-    assert_eq!(world.views.seat_maps.availability(&show, before()).unwrap().available_seats, 10);
+    assert_eq!(
+        world.views.seat_maps.availability(&show, before()).await.unwrap().unwrap().available_seats,
+        10
+    );
     assert!(world.views.catalogue.show(&show).unwrap().cancelled);
 }
 
@@ -106,8 +113,8 @@ async fn who_follows_a_show_hears_of_its_changes_alone_and_through_a_rebuild() {
     let (mut world, show) = with_a_show(1).await;
     world.show("sh_2", "mv_1", "2026-02-01T16:00:00Z", 1).await;
     world.caught_up().await;
-    let mut changes = world.views.seat_maps.subscribe(&show).unwrap();
-    assert!(world.views.seat_maps.subscribe(&"sh_none".into()).is_none());
+    let mut changes = world.views.seat_maps.subscribe(&show).await.unwrap().unwrap();
+    assert!(world.views.seat_maps.subscribe(&"sh_none".into()).await.unwrap().is_none());
 
     world.lock("sh_2", "01", "u_1", &["A1"], time("2026-02-01T12:30:00Z")).await;
     world.caught_up().await;
@@ -119,5 +126,5 @@ async fn who_follows_a_show_hears_of_its_changes_alone_and_through_a_rebuild() {
     tokio::time::timeout(Duration::from_secs(5), changes.changed()).await.unwrap().unwrap();
     world.caught_up().await;
     assert_eq!(*changes.borrow(), world.head);
-    assert_eq!(world.views.seat_maps.rendered(&show, before()).unwrap().position, world.head);
+    assert_eq!(world.views.seat_maps.rendered(&show, before()).await.unwrap().unwrap().position, world.head);
 }

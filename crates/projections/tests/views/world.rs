@@ -39,14 +39,20 @@ pub struct World {
     pub views: Views,
     pub dir: TempDir,
     pub head: Position,
+    /// When the next events are decided.
+    pub now: Timestamp,
     shutdown: CancellationToken,
     revisions: HashMap<StreamName, u64>,
 }
 
 pub async fn open_views(dir: &Path, store: &EmbeddedStore) -> (Views, CancellationToken) {
+    open_views_on(dir, Arc::new(store.clone())).await
+}
+
+pub async fn open_views_on(dir: &Path, store: Arc<dyn EventStore>) -> (Views, CancellationToken) {
     let shutdown = CancellationToken::new();
     let config = ViewsConfig { dir: dir.to_owned() };
-    let views = Views::open(config, Arc::new(store.clone()), shutdown.clone()).await.unwrap();
+    let views = Views::open(config, store, shutdown.clone()).await.unwrap();
     (views, shutdown)
 }
 
@@ -56,7 +62,7 @@ impl World {
         let data = DataDir::lock(&dir.path().join("log")).unwrap();
         let store = EmbeddedStore::open(&data).unwrap();
         let (views, shutdown) = open_views(&dir.path().join("views"), &store).await;
-        Self { store, views, dir, head: Position(0), shutdown, revisions: HashMap::new() }
+        Self { store, views, dir, head: Position(0), now: before(), shutdown, revisions: HashMap::new() }
     }
 
     /// Bangalore, its theatre and three films.
@@ -74,12 +80,8 @@ impl World {
         let count = self.revisions.entry(stream.clone()).or_default();
         let expected = Expected::after(*count);
         *count += events.len() as u64;
-        let event = |event| NewEvent {
-            id: Uuid::now_v7(),
-            time: before(),
-            event,
-            metadata: Arc::<Metadata>::default(),
-        };
+        let (time, metadata) = (self.now, Arc::<Metadata>::default());
+        let event = |event| NewEvent { id: Uuid::now_v7(), time, event, metadata: Arc::clone(&metadata) };
         let appended =
             self.store.append(stream, expected, events.into_iter().map(event).collect()).await.unwrap();
         self.head = appended.position;

@@ -104,7 +104,6 @@ fn refund_status(status: RefundStatus) -> &'static str {
 /// A booking as the view has it.
 pub(crate) fn of_row(app: &App, row: &BookingRow, now: Timestamp) -> Result<BookingBody, ApiError> {
     let status = row.status_at(now);
-    let ends = app.views.catalogue.show(&row.show_id).map_or(row.start_time, |card| card.show.end_time);
     let ticket = match (&row.ticket_id, status) {
         (Some(ticket_id), BookingStatus::Confirmed | BookingStatus::Completed) => {
             let claims = TicketClaims {
@@ -112,7 +111,7 @@ pub(crate) fn of_row(app: &App, row: &BookingRow, now: Timestamp) -> Result<Book
                 booking_id: &row.booking_id,
                 show_id: &row.show_id,
                 seat_ids: &row.seat_ids,
-                exp: ends.as_second(),
+                exp: row.end_time.as_second(),
             };
             Some(TicketBody {
                 ticket_id: ticket_id.to_string(),

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use marquee_domain::ids::{CityId, MovieId};
+use marquee_domain::time::Timestamp;
 use marquee_projections::{AvailabilityStatus, ShowCard, ShowQuery, View};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -100,34 +101,36 @@ pub(crate) async fn shows(
         found => found?,
     };
     let details = app.views.catalogue.movie(&query.movie).ok_or_else(|| ApiError::not_found("movie"))?;
-    let show = |card: &ShowCard| {
-        let seats = app.views.seat_maps.availability(&card.show.show_id, now);
-        let availability = match seats {
-            Some(seats) => AvailabilityBody { available_seats: seats.available_seats, status: seats.status },
-            // The seat map follows a moment behind: nothing of a show that it does not know yet is taken.
-            None => {
-                AvailabilityBody { available_seats: card.total_seats, status: AvailabilityStatus::Available }
-            }
-        };
-        ShowTime {
-            show_id: card.show.show_id.to_string(),
-            screen_name: card.show.screen_name.to_string(),
-            start_time: local(card.show.start_time, &card.show.timezone),
-            format: card.show.format.to_string(),
-            price_from: Amount(card.price_from.clone()),
-            availability,
+    let mut theatres = Vec::with_capacity(found.len());
+    for found in &found {
+        let mut shows = Vec::with_capacity(found.shows.len());
+        for card in &found.shows {
+            shows.push(show_time(&app, card, now).await?);
         }
-    };
-    let theatres = found.iter().map(|found| TheatreTimes {
-        theatre_id: found.theatre.theatre_id.to_string(),
-        name: found.theatre.name.to_string(),
-        area: found.theatre.area.to_string(),
-        shows: found.shows.iter().map(|card| show(card)).collect(),
-    });
+        theatres.push(TheatreTimes {
+            theatre_id: found.theatre.theatre_id.to_string(),
+            name: found.theatre.name.to_string(),
+            area: found.theatre.area.to_string(),
+            shows,
+        });
+    }
     Ok(axum::Json(ShowTimes {
         city_id: query.city.to_string(),
         movie: BrowseMovie::new(&details, query.language.as_deref()),
         date: text.to_owned(),
-        theatres: theatres.collect(),
+        theatres,
     }))
+}
+
+async fn show_time(app: &App, card: &ShowCard, now: Timestamp) -> Result<ShowTime, ApiError> {
+    let seats = app.views.seat_maps.availability(&card.show.show_id, now).await?;
+    let seats = seats.ok_or_else(|| ApiError::not_found("show"))?;
+    Ok(ShowTime {
+        show_id: card.show.show_id.to_string(),
+        screen_name: card.show.screen_name.to_string(),
+        start_time: local(card.show.start_time, &card.show.timezone),
+        format: card.show.format.to_string(),
+        price_from: Amount(card.price_from.clone()),
+        availability: AvailabilityBody { available_seats: seats.available_seats, status: seats.status },
+    })
 }

@@ -65,11 +65,7 @@ pub(crate) async fn seats(
 ) -> Result<Response, ApiError> {
     app.wait(View::SeatMaps, &headers).await?;
     let show = ShowId::new(show_id);
-    let mut map = app.views.seat_maps.rendered(&show, app.clock.now());
-    if map.is_none() {
-        app.catch_up(View::SeatMaps).await?;
-        map = app.views.seat_maps.rendered(&show, app.clock.now());
-    }
+    let map = app.views.seat_maps.rendered(&show, app.clock.now()).await?;
     let map = map.ok_or_else(|| ApiError::not_found("show"))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], map.body).into_response())
 }

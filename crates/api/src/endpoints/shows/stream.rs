@@ -45,7 +45,6 @@ struct SeatChange<'a> {
 struct Reader {
     app: App,
     show: ShowId,
-    timezone: String,
     changes: watch::Receiver<Position>,
     seen: HashMap<SeatId, SeatStatus>,
     next_expiry: Option<jiff::Timestamp>,
@@ -60,7 +59,9 @@ impl Reader {
                 self.wait().await?;
             }
             self.begun = true;
-            let snapshot = self.app.views.seat_maps.seats(&self.show, self.app.clock.now())?;
+            let snapshot = self.app.views.seat_maps.seats(&self.show, self.app.clock.now()).await;
+            // A reader whose stream ends comes back.
+            let snapshot = snapshot.ok()??;
             if let Some(event) = self.difference(&snapshot) {
                 return Some(event);
             }
@@ -86,7 +87,8 @@ impl Reader {
     fn difference(&mut self, snapshot: &SeatSnapshot) -> Option<Event> {
         self.next_expiry = snapshot.next_expiry;
         let changed = snapshot.seats.iter().filter(|(seat, status)| self.seen.get(seat) != Some(status));
-        let seats: Vec<SeatChange<'_>> = changed.map(|(seat, status)| self.change(seat, *status)).collect();
+        let seats: Vec<SeatChange<'_>> =
+            changed.map(|(seat, status)| change(seat, *status, &snapshot.timezone)).collect();
         if seats.is_empty() {
             return None;
         }
@@ -95,15 +97,15 @@ impl Reader {
         self.seen = snapshot.seats.iter().cloned().collect();
         event
     }
+}
 
-    fn change<'a>(&self, seat_id: &'a SeatId, status: SeatStatus) -> SeatChange<'a> {
-        let (status, until) = match status {
-            SeatStatus::Available => ("AVAILABLE", None),
-            SeatStatus::Locked { until } => ("LOCKED", Some(until)),
-            SeatStatus::Sold => ("SOLD", None),
-        };
-        SeatChange { seat_id, status, lock_expires_at: until.map(|until| local(until, &self.timezone)) }
-    }
+fn change<'a>(seat_id: &'a SeatId, status: SeatStatus, timezone: &str) -> SeatChange<'a> {
+    let (status, until) = match status {
+        SeatStatus::Available => ("AVAILABLE", None),
+        SeatStatus::Locked { until } => ("LOCKED", Some(until)),
+        SeatStatus::Sold => ("SOLD", None),
+    };
+    SeatChange { seat_id, status, lock_expires_at: until.map(|until| local(until, timezone)) }
 }
 
 /// The whole seat map once, then what changes. A reader that comes back (`Last-Event-ID`) gets the whole map again: a lock
@@ -119,19 +121,14 @@ pub(crate) async fn stream(
 ) -> Result<Response, ApiError> {
     app.wait(View::SeatMaps, &headers).await?;
     let show = ShowId::new(show_id);
-    if !app.views.seat_maps.exists(&show) {
-        app.catch_up(View::SeatMaps).await?;
-    }
-    let mut changes = app.views.seat_maps.subscribe(&show).ok_or_else(|| ApiError::not_found("show"))?;
+    let changes = app.views.seat_maps.subscribe(&show).await?;
+    let mut changes = changes.ok_or_else(|| ApiError::not_found("show"))?;
     changes.mark_unchanged();
     let permit = app.streams.clone().try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::unavailable("too many open seat streams"))?;
-    let timezone =
-        app.views.catalogue.show(&show).map(|card| card.show.timezone.to_string()).unwrap_or_default();
     let reader = Reader {
         app: app.clone(),
         show,
-        timezone,
         changes,
         seen: HashMap::new(),
         next_expiry: None,
