@@ -57,7 +57,8 @@ impl MessagesChoice {
             .map_err(|error| ConfigError::Value(NAME, format!("neither embedded nor a URL: {error}")))
     }
 
-    /// Opens the bus and starts to publish. NATS need not be there: it is waited for.
+    /// Opens the bus and starts to publish. NATS need not be there: it is waited for. `chosen` says whether this node is the one
+    /// that publishes to NATS; a queue in the data directory is each node's own.
     pub fn start(
         &self,
         state_dir: &Path,
@@ -66,14 +67,14 @@ impl MessagesChoice {
         chosen: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Result<Outbound, Failure> {
-        let (bus, queue): (Arc<dyn MessageBus>, _) = match self {
+        let (bus, queue, chosen): (Arc<dyn MessageBus>, _, _) = match self {
             Self::Embedded => {
                 let queue = EmbeddedBus::open(state_dir, Retention::default())?;
-                (Arc::new(queue.clone()), Some(queue))
+                (Arc::new(queue.clone()), Some(queue), watch::channel(true).1)
             }
             Self::Nats(config) => {
                 tracing::info!(servers = ?config, "messages go to NATS");
-                (Arc::new(NatsBus::new(config.clone())), None)
+                (Arc::new(NatsBus::new(config.clone())), None, chosen)
             }
         };
         Ok(Outbound { publisher: Messages::start(store, bus, clock, chosen, stop)?, queue })

@@ -14,6 +14,7 @@ mod schema;
 mod translate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use marquee_event_store::EventStore;
 use marquee_event_store::clock::Clock;
@@ -27,6 +28,9 @@ pub use self::message::*;
 pub use self::nats::{InvalidNatsUrl, NatsBus, NatsConfig, NatsCredentials, STREAM};
 pub use self::publisher::MessagesStatus;
 use self::publisher::{Publisher, Shown};
+
+/// How long the end waits for a commit of the queue that is under way.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The publisher at work. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +58,7 @@ impl Messages {
         let running = messages.threads.token();
         std::thread::Builder::new().name("messages".into()).spawn(move || {
             runtime.block_on(publisher.run(shutdown));
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(LAST_PATIENCE);
             drop(running);
         })?;
         messages.threads.close();
