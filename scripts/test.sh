@@ -21,6 +21,13 @@ for component in rustfmt clippy; do
   cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
 done
 
+# The message bus is tested against a real NATS server: a private one, which the tests start and stop themselves.
+if ! command -v nats-server >/dev/null && [ ! -x /usr/sbin/nats-server ]; then
+  say "installing nats-server (its service is not wanted: the tests run their own)"
+  if [ "$(id -u)" = 0 ]; then apt-get update && apt-get install -y --no-install-recommends nats-server; else
+    sudo apt-get update && sudo apt-get install -y --no-install-recommends nats-server; fi
+fi
+
 say "KurrentDB's clients for Python and Node (installed where they are missing)"
 scripts/foreign-clients.sh
 

@@ -4,6 +4,10 @@
 #[path = "../support.rs"]
 mod support;
 
+#[expect(dead_code, reason = "its other ways are for the tests of the bus itself")]
+#[path = "../support/nats.rs"]
+mod nats_server;
+
 mod booking;
 mod booking_life;
 mod browse;
@@ -11,6 +15,7 @@ mod command_line;
 mod damage;
 mod hot_seat;
 mod kurrent;
+mod messages;
 mod notices;
 mod ops;
 mod partner;

@@ -26,6 +26,8 @@ pub struct Options {
     pub live_locks_per_user: &'static str,
     /// The origin that clients reach it by, where that is not where it listens.
     pub public_url: Option<&'static str>,
+    /// Where messages to the outside go.
+    pub messages: String,
     /// Blocks that any one file may have, as `ulimit -f` counts them: a disk that fills up.
     pub largest_file: Option<u32>,
     /// From this flush of the event log on, every one of them fails: a disk that breaks.
@@ -54,6 +56,7 @@ impl Default for Options {
             rate_limit: "off",
             live_locks_per_user: "off",
             public_url: None,
+            messages: "embedded".into(),
             largest_file: None,
             failing_flush: None,
             event_store: None,
@@ -205,6 +208,7 @@ impl Server {
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
             .args(["--rate-limit", options.rate_limit])
             .args(["--live-locks-per-user", options.live_locks_per_user])
+            .args(["--messages", &options.messages])
             .args(options.public_url.map(|url| format!("--public-url={url}")))
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use marquee_commands::Commands;
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, Position};
+use marquee_projections::messages::{EmbeddedBus, Messages};
 use marquee_projections::{View, Views};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
@@ -59,6 +60,15 @@ pub enum AppError {
     TicketKey,
 }
 
+/// What is told to the outside.
+#[derive(Clone)]
+pub struct Outbound {
+    /// The publisher at work.
+    pub publisher: Messages,
+    /// The queue, where messages go to the one in the data directory.
+    pub queue: Option<EmbeddedBus>,
+}
+
 /// What every handler reaches. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -68,6 +78,7 @@ pub struct Inner {
     pub(crate) config: ApiConfig,
     pub(crate) commands: Commands,
     pub(crate) views: Views,
+    pub(crate) outbound: Outbound,
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: PrometheusHandle,
@@ -92,6 +103,7 @@ impl App {
         config: ApiConfig,
         commands: Commands,
         views: Views,
+        outbound: Outbound,
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
         metrics: PrometheusHandle,
@@ -104,6 +116,7 @@ impl App {
             config,
             commands,
             views,
+            outbound,
             store,
             clock,
             metrics,

@@ -238,6 +238,8 @@ gates! {
     Ops: Role::Ops | Role::Admin => "Only operators may do this.";
     /// Who reads the history.
     Auditor: Role::Auditor | Role::Admin => "Only auditors may do this.";
+    /// Who looks after what is told to the outside.
+    OpsOrAuditor: Role::Ops | Role::Auditor | Role::Admin => "Only operators and auditors may do this.";
 }
 
 /// A partner, for its own theatres and shows.

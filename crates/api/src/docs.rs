@@ -51,6 +51,7 @@ impl Modify for Bearer {
         payments::webhook::webhook,
         audit::log::log,
         audit::stream::stream,
+        ops::messages::read,
         ops::projections::list,
         ops::projections::rebuild,
         ops::health::alive,

@@ -41,6 +41,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/payments/webhooks/{provider}", post(payments::webhook::webhook))
         .route("/audit/events", get(audit::log::log))
         .route("/audit/streams/{stream}/events", get(audit::stream::stream))
+        .route("/ops/messages", get(ops::messages::read))
         .route("/ops/projections", get(ops::projections::list))
         .route("/ops/projections/{name}/rebuild", post(ops::projections::rebuild));
     Router::new()

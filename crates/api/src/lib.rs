@@ -18,7 +18,7 @@ mod tickets;
 mod trace;
 mod wire;
 
-pub use app::{ApiConfig, App, AppError, JwtConfig};
+pub use app::{ApiConfig, App, AppError, JwtConfig, Outbound};
 pub use docs::openapi;
 pub use endpoints::audit::EventBody;
 pub use server::serve;

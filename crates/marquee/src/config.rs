@@ -9,6 +9,7 @@ use marquee_event_store::door::DoorConfig;
 use serde::Deserialize;
 
 use crate::log::LogChoice;
+use crate::outbound::MessagesChoice;
 
 /// Why the configuration does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum ConfigError {
     Value(&'static str, String),
 }
 
-/// A read model or a message channel.
+/// A read model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -42,7 +43,7 @@ struct File {
     kurrent_door: Option<SocketAddr>,
     kurrent_door_writable: Option<bool>,
     read_model: Option<Backend>,
-    messages: Option<Backend>,
+    messages: Option<String>,
     seat_lock_ttl: Option<String>,
     rate_limit: Option<Limit>,
     live_locks_per_user: Option<Limit>,
@@ -164,9 +165,10 @@ pub struct ServeArgs {
     /// The read models [default: embedded].
     #[arg(long, env = "MARQUEE_READ_MODEL")]
     read_model: Option<Backend>,
-    /// Outbound messages [default: embedded].
-    #[arg(long, env = "MARQUEE_MESSAGES")]
-    messages: Option<Backend>,
+    /// Where messages to the outside go: `embedded`, or a URL such as `nats://host:4222`, one with a password by `MARQUEE_MESSAGES`
+    /// alone [default: embedded].
+    #[arg(long)]
+    messages: Option<String>,
     /// How long a seat lock lasts, such as `5m` [default: 5m].
     #[arg(long, env = "MARQUEE_SEAT_LOCK_TTL")]
     seat_lock_ttl: Option<String>,
@@ -199,6 +201,8 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Where KurrentDB's clients come in, if they do.
     pub door: Option<DoorConfig>,
+    /// Where messages to the outside go.
+    pub messages: MessagesChoice,
     /// How long a seat lock lasts.
     pub seat_lock_ttl: Duration,
     /// Requests a second of one client; `None` for no limit.
@@ -222,10 +226,8 @@ impl ServeArgs {
         let text = |flag: &Option<String>, file: &Option<String>, default: &str| {
             flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
         };
-        for backend in [self.read_model.or(file.read_model), self.messages.or(file.messages)] {
-            match backend.unwrap_or(Backend::Embedded) {
-                Backend::Embedded => {}
-            }
+        match self.read_model.or(file.read_model).unwrap_or(Backend::Embedded) {
+            Backend::Embedded => {}
         }
         let ttl = text(&self.seat_lock_ttl, &file.seat_lock_ttl, "5m");
         let ttl = parse_duration(&ttl).map_err(|reason| ConfigError::Value("seat-lock-ttl", reason))?;
@@ -240,6 +242,7 @@ impl ServeArgs {
                 listen,
                 writable: self.kurrent_door_writable || file.kurrent_door_writable.unwrap_or_default(),
             }),
+            messages: MessagesChoice::settle(self.messages.as_deref(), file.messages.as_deref())?,
             seat_lock_ttl: ttl,
             rate_limit: limit("rate-limit", &rate)?,
             live_locks_per_user: limit("live-locks-per-user", &locks)?,

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use marquee_api::{ApiConfig, App, JwtConfig};
+use marquee_api::{ApiConfig, App, JwtConfig, Outbound};
 use marquee_commands::{Commands, CommandsConfig, Contacts, Processes, ProcessesConfig, SandboxGateway};
 use marquee_event_store::clock::{Clock, SystemClock};
 use marquee_event_store::door::Door;
 use marquee_event_store::embedded::DataDir;
 use marquee_projections::{Views, ViewsConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ pub struct Engine {
     pub door: Option<SocketAddr>,
     at_the_door: Option<JoinHandle<()>>,
     processes: Processes,
+    outbound: Outbound,
     stop: CancellationToken,
 }
 
@@ -72,6 +74,15 @@ impl Engine {
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);
+        // One node is the one that publishes; whether this is it changes where several share the log.
+        let (_, publishes) = watch::channel(true);
+        let outbound = config.messages.start(
+            &state_dir,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            publishes,
+            stop.clone(),
+        )?;
         let processes = Processes::start(&ProcessesConfig { dir: state_dir }, &commands, &stop)?;
 
         let jwt = JwtConfig {
@@ -88,8 +99,15 @@ impl Engine {
             jwt,
             ticket_key: secrets::ticket_key(data_dir)?,
         };
-        let app =
-            App::new(api, commands.clone(), views.clone(), Arc::clone(&store), Arc::clone(&clock), metrics)?;
+        let app = App::new(
+            api,
+            commands.clone(),
+            views.clone(),
+            outbound.clone(),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            metrics,
+        )?;
         let (mut door, mut at_the_door) = (None, None);
         if let Some(config) = config.door {
             let opened = Door::bind(config, store, Arc::clone(&clock), stop.clone()).await?;
@@ -101,7 +119,7 @@ impl Engine {
                 }
             }));
         }
-        Ok(Self { app, commands, views, log, clock, door, at_the_door, processes, stop })
+        Ok(Self { app, commands, views, log, clock, door, at_the_door, processes, outbound, stop })
     }
 
     /// Stops everything in order: nobody writes, then nobody reads, then the log is closed.
@@ -113,6 +131,7 @@ impl Engine {
             tracing::error!(%error, "the door for KurrentDB's clients did not close");
         }
         self.processes.stopped().await;
+        self.outbound.publisher.stopped().await;
         self.views.closed().await;
         self.log.close().await;
     }

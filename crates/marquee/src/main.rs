@@ -8,6 +8,7 @@ mod engine;
 mod log;
 mod logging;
 mod offline;
+mod outbound;
 mod secrets;
 mod server;
 mod server_file;

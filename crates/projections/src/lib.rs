@@ -7,6 +7,7 @@ mod browse;
 mod catalogue;
 mod fingerprint;
 mod generation;
+pub mod messages;
 mod programme;
 mod projector;
 mod runtime;

@@ -1,4 +1,5 @@
 //! Running the platform.
 
 pub(crate) mod health;
+pub(crate) mod messages;
 pub(crate) mod projections;

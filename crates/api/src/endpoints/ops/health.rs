@@ -15,12 +15,19 @@ pub(crate) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The log is within reach, every view has caught up, and requests can be served.
+/// The log is within reach, every view has caught up, and requests can be served. What is out without keeping anybody from
+/// booking, such as the message bus, is named in `degraded`.
 #[utoipa::path(get, operation_id = "getReadiness", path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     let outage = app.store.outage();
     if outage.is_none() && app.views.ready() {
-        return Ok(Json(json!({ "status": "ready" })));
+        let mut body = json!({ "status": "ready" });
+        if let Some(outage) = app.outbound.publisher.status().out {
+            let bus = format!("messages ({})", app.outbound.publisher.bus());
+            let outage = json!({ "dependency": bus, "since": outage.since, "reason": outage.reason });
+            body["degraded"] = json!([outage]);
+        }
+        return Ok(Json(body));
     }
     let outage = outage.map(|outage| format!("the event store, since {}: {}", outage.since, outage.reason));
     let behind = app.views.status().into_iter().filter(|projection| projection.lag > 0);
