@@ -30,14 +30,14 @@ fn options(event_store: Option<String>, door: Door) -> Options {
 }
 
 /// Three nodes with nothing in common but a log.
-struct Nodes {
+struct Cluster {
     store: Option<Server>,
     port: u16,
     url: String,
     nodes: Vec<Server>,
 }
 
-impl Nodes {
+impl Cluster {
     async fn new() -> (Self, World) {
         let world = World::with(&options(None, Door::Writable)).await;
         let (url, port) = (world.server.kurrentdb(), world.server.door_port());
@@ -85,14 +85,14 @@ impl Nodes {
 /// elsewhere.
 fn round(
     bookers: Vec<Booker>,
-    nodes: &Nodes,
+    cluster: &Cluster,
     number: usize,
     halls: &Arc<Halls>,
     stop: &Arc<AtomicBool>,
 ) -> JoinSet<Booker> {
     let mut working = JoinSet::new();
     for (index, mut booker) in bookers.into_iter().enumerate() {
-        let http = nodes.nodes[(index + number) % NODES].http.clone();
+        let http = cluster.nodes[(index + number) % NODES].http.clone();
         let (halls, stop) = (Arc::clone(halls), Arc::clone(stop));
         working.spawn(async move {
             booker.work_until(&http, &halls, &stop).await;
@@ -119,42 +119,42 @@ async fn hashes(http: &Http, at: u64) -> Vec<Value> {
 async fn nodes_that_are_killed_stopped_and_cut_off_lose_nothing_and_sell_no_seat_twice() {
     let (rounds, seed) = (setting("MARQUEE_NODE_ROUNDS", 8), setting("MARQUEE_CRASH_SEED", 1));
     let began = Instant::now();
-    let (mut nodes, world) = Nodes::new().await;
+    let (mut cluster, world) = Cluster::new().await;
     let halls = Arc::new(halls(&world).await);
     let World { server, .. } = world;
-    nodes.store = Some(server);
+    cluster.store = Some(server);
     let mut bookers: Vec<_> = (0..BOOKERS).map(|number| Booker::new(number, seed)).collect();
     let (mut dice, mut events) = (Dice(seed), vec![]);
     for number in 0..usize::try_from(rounds).unwrap() {
         let stop = Arc::new(AtomicBool::new(false));
-        let working = round(bookers, &nodes, number, &halls, &stop);
+        let working = round(bookers, &cluster, number, &halls, &stop);
         tokio::time::sleep(Duration::from_millis(300 + dice.below(500))).await;
         match number % 4 {
-            0 | 2 => nodes.kill_one(&mut dice).await,
-            1 => nodes.stop_one(&mut dice).await,
-            _ => nodes.cut_the_log_off().await,
+            0 | 2 => cluster.kill_one(&mut dice).await,
+            1 => cluster.stop_one(&mut dice).await,
+            _ => cluster.cut_the_log_off().await,
         }
         stop.store(true, Ordering::Release);
         bookers = working.join_all().await;
-        read_on(nodes.log(), &mut events).await;
+        read_on(cluster.log(), &mut events).await;
     }
     for (index, booker) in bookers.iter_mut().enumerate() {
-        booker.resolve(&nodes.nodes[index % NODES].http).await;
+        booker.resolve(&cluster.nodes[index % NODES].http).await;
     }
-    settle(nodes.log(), &mut events).await;
+    settle(cluster.log(), &mut events).await;
     let settled = now();
-    let whole = export(nodes.log(), None).await;
+    let whole = export(cluster.log(), None).await;
     let journal: Vec<Record> = bookers.into_iter().flat_map(|booker| booker.journal).collect();
 
     let mut violations = prefix_kept(&events, &whole);
     violations.extend(audit(&journal, &whole, settled));
-    for node in &nodes.nodes {
+    for node in &cluster.nodes {
         violations.extend(views_agree(&node.http, &halls, &whole, BOOKERS).await);
     }
     let last = whole.last().map(position).unwrap_or_default();
-    let fresh = Server::with(Home::new(), &options(Some(nodes.url.clone()), Door::Closed)).await;
+    let fresh = Server::with(Home::new(), &options(Some(cluster.url.clone()), Door::Closed)).await;
     let folded = hashes(&fresh.http, last).await;
-    for node in &nodes.nodes {
+    for node in &cluster.nodes {
         assert_eq!(hashes(&node.http, last).await, folded, "every view is a fold of the log");
     }
 
@@ -182,11 +182,11 @@ async fn nodes_that_are_killed_stopped_and_cut_off_lose_nothing_and_sell_no_seat
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_clients_of_three_nodes_want_one_seat_and_one_gets_it() {
-    let (nodes, world) = Nodes::new().await;
+    let (cluster, world) = Cluster::new().await;
     let body = json!({ "showId": world.show, "seatIds": ["A1"] });
     let mut asking = JoinSet::new();
     for client in 0..500_usize {
-        let http = &nodes.nodes[client % NODES].http;
+        let http = &cluster.nodes[client % NODES].http;
         let call = http.post("/bookings", &body).token(&customer(&format!("u_{client}"))).key(&new_key());
         asking.spawn(async move {
             let answer = call.send().await;
