@@ -17,7 +17,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// Longest that a call waits for a connection.
 const WAIT: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A client, and which one it is.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use crate::port::Position;
 use crate::stream::CATEGORIES;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Events that the server looks at between two checkpoints.
 const WINDOW: u32 = 500;
 /// Longest that the first look at the log may take.
