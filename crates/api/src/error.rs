@@ -259,6 +259,7 @@ impl From<ViewsError> for ApiError {
             | ViewsError::Sqlite(_)
             | ViewsError::Index(_)
             | ViewsError::Corrupt(_)
+            | ViewsError::Unavailable(_)
             | ViewsError::Closed => Self::unavailable(&error.to_string()),
         }
     }
@@ -269,6 +270,7 @@ impl From<RebuildError> for ApiError {
         match error {
             RebuildError::UnknownProjection(_) => Self::not_found("projection"),
             RebuildError::AlreadyRebuilding => conflict("REQUEST_IN_PROGRESS", sentence(&error)),
+            RebuildError::Unavailable(_) => Self::unavailable(&error.to_string()),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod codec;
 pub mod conformance;
 pub mod embedded;
 mod envelope;
+pub mod lease;
 mod port;
 mod stream;
 

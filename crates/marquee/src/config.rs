@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use marquee_projections::{Postgres, ReadModel};
 use serde::Deserialize;
 
 /// Why the configuration does not hold.
@@ -36,7 +37,7 @@ struct File {
     listen: Option<SocketAddr>,
     data_dir: Option<PathBuf>,
     event_store: Option<Backend>,
-    read_model: Option<Backend>,
+    read_model: Option<String>,
     messages: Option<Backend>,
     seat_lock_ttl: Option<String>,
     rate_limit: Option<String>,
@@ -66,6 +67,10 @@ pub struct CommonArgs {
     /// The configuration file [default: ./marquee.toml, where there is one].
     #[arg(long, env = "MARQUEE_CONFIG")]
     config: Option<PathBuf>,
+    /// Where bookings are kept to be queried: `embedded`, or `postgres://user@host/database`; a password belongs into
+    /// the environment, in this address or as PGPASSWORD [default: embedded].
+    #[arg(long, env = "MARQUEE_READ_MODEL", hide_env_values = true)]
+    read_model: Option<String>,
     /// The issuer of tokens [default: marquee].
     #[arg(long, env = "MARQUEE_JWT_ISSUER")]
     jwt_issuer: Option<String>,
@@ -79,6 +84,8 @@ pub struct CommonArgs {
 pub struct Common {
     /// Where everything is kept.
     pub data_dir: PathBuf,
+    /// Where bookings are kept to be queried.
+    pub read_model: ReadModel,
     /// The secret of tokens, where one was given.
     pub jwt_secret: Option<Vec<u8>>,
     /// The issuer of tokens.
@@ -97,20 +104,21 @@ impl CommonArgs {
 
     /// Settles what was given with what was not.
     pub fn load(&self) -> Result<Common, ConfigError> {
-        Ok(self.settle(&self.file()?))
+        self.settle(&self.file()?)
     }
 
-    fn settle(&self, file: &File) -> Common {
+    fn settle(&self, file: &File) -> Result<Common, ConfigError> {
         let or = |flag: &Option<String>, file: &Option<String>, default: &str| {
             flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
         };
         let data_dir = self.data_dir.clone().or_else(|| file.data_dir.clone());
-        Common {
+        Ok(Common {
+            read_model: read_model(&or(&self.read_model, &file.read_model, "embedded"))?,
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("marquee-data")),
             jwt_secret: secret("MARQUEE_JWT_SECRET"),
             jwt_issuer: or(&self.jwt_issuer, &file.jwt_issuer, "marquee"),
             jwt_audience: or(&self.jwt_audience, &file.jwt_audience, "marquee"),
-        }
+        })
     }
 }
 
@@ -128,9 +136,6 @@ pub struct ServeArgs {
     /// The log [default: embedded].
     #[arg(long, env = "MARQUEE_EVENT_STORE")]
     event_store: Option<Backend>,
-    /// The read models [default: embedded].
-    #[arg(long, env = "MARQUEE_READ_MODEL")]
-    read_model: Option<Backend>,
     /// Outbound messages [default: embedded].
     #[arg(long, env = "MARQUEE_MESSAGES")]
     messages: Option<Backend>,
@@ -187,11 +192,7 @@ impl ServeArgs {
         let text = |flag: &Option<String>, file: &Option<String>, default: &str| {
             flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
         };
-        for backend in [
-            self.event_store.or(file.event_store),
-            self.read_model.or(file.read_model),
-            self.messages.or(file.messages),
-        ] {
+        for backend in [self.event_store.or(file.event_store), self.messages.or(file.messages)] {
             match backend.unwrap_or(Backend::Embedded) {
                 Backend::Embedded => {}
             }
@@ -201,7 +202,7 @@ impl ServeArgs {
         let locks = text(&self.live_locks_per_user, &file.live_locks_per_user, "2");
         let default_origins = || vec!["https://app.example.com".to_owned()];
         Ok(ServeConfig {
-            common: self.common.settle(&file),
+            common: self.common.settle(&file)?,
             demo: self.demo,
             listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             seat_lock_ttl: ttl,
@@ -222,6 +223,17 @@ impl ServeArgs {
 /// A secret of the environment. Never a flag: everybody on the machine may read those.
 fn secret(variable: &str) -> Option<Vec<u8>> {
     std::env::var(variable).ok().filter(|secret| !secret.is_empty()).map(String::into_bytes)
+}
+
+/// `embedded`, or the address of a PostgreSQL database.
+fn read_model(text: &str) -> Result<ReadModel, ConfigError> {
+    if text == "embedded" {
+        return Ok(ReadModel::Embedded);
+    }
+    // The address itself may hold a password: it is not repeated.
+    let database =
+        Postgres::new(text).map_err(|error| ConfigError::Value("read-model", error.to_string()))?;
+    Ok(ReadModel::Postgres(database))
 }
 
 /// A whole number above zero, or `off`.
@@ -254,6 +266,17 @@ mod tests {
         assert_eq!(limit("rate-limit", "off").unwrap(), None);
         assert_eq!(limit("rate-limit", "5").unwrap(), Some(5));
         assert!(limit("rate-limit", "0").is_err() && limit("rate-limit", "-1").is_err());
+    }
+
+    #[test]
+    fn a_read_model_is_embedded_or_an_address_whose_password_is_never_shown() {
+        assert!(matches!(read_model("embedded"), Ok(ReadModel::Embedded)));
+        let shown = format!("{:?}", read_model("postgres://marquee:hunter2@db:5433/views").unwrap());
+        assert!(shown.contains("db:5433/views") && !shown.contains("hunter2"), "{shown}");
+        for wrong in ["mysql://u:hunter2@db/views", "postgres://u:hunter2@db:port/views", "sqlite"] {
+            let error = read_model(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("read-model") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

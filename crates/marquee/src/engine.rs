@@ -45,8 +45,8 @@ impl Engine {
         let log: Arc<dyn EventStore> = store.clone();
         let stop = CancellationToken::new();
 
-        let views =
-            Views::open(ViewsConfig { dir: data_dir.join("views") }, Arc::clone(&log), stop.clone()).await?;
+        let views = ViewsConfig { dir: data_dir.join("views"), read_model: config.common.read_model.clone() };
+        let views = Views::open(views, Arc::clone(&log), stop.clone()).await?;
         let sandbox = match (&config.sandbox_secret, config.demo) {
             (Some(secret), _) => Some(SandboxGateway::new(secret, own_origin)),
             (None, true) => Some(SandboxGateway::new(&secrets::sandbox(data_dir)?, own_origin)),

@@ -40,7 +40,8 @@ impl Offline {
     pub async fn open(common: &Common) -> Result<Self, Failure> {
         let log = Self::open_log(common)?;
         let stop = CancellationToken::new();
-        let config = ViewsConfig { dir: common.data_dir.join("views") };
+        let config =
+            ViewsConfig { dir: common.data_dir.join("views"), read_model: common.read_model.clone() };
         let store: Arc<dyn EventStore> = log.store.clone();
         let views = Views::open(config, store, stop.clone()).await?;
         while !views.ready() {

@@ -20,7 +20,7 @@ use marquee_domain::show::{
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
 use marquee_event_store::{EventStore, Expected, Metadata, NewEvent, Position, StreamName};
-use marquee_projections::{View, Views, ViewsConfig};
+use marquee_projections::{ReadModel, View, Views, ViewsConfig};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -145,7 +145,7 @@ impl Load {
 
 async fn open(dir: &Path, store: &EmbeddedStore) -> Outcome<(Views, CancellationToken)> {
     let shutdown = CancellationToken::new();
-    let config = ViewsConfig { dir: dir.to_owned() };
+    let config = ViewsConfig { dir: dir.to_owned(), read_model: ReadModel::Embedded };
     Ok((Views::open(config, Arc::new(store.clone()), shutdown.clone()).await?, shutdown))
 }
 

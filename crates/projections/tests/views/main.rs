@@ -1,11 +1,11 @@
 //! The read side over a real log: what readers see, and that a view made again is the view that was.
 
 #[cfg(test)]
-mod bookings;
-#[cfg(test)]
 mod browsing;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod inventory;
 #[cfg(test)]
 mod rebuilds;
 #[cfg(test)]

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use jiff::SignedDuration;
+use marquee_projections::Outage;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -15,11 +17,17 @@ pub(crate) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Every view has caught up, and requests can be served.
+/// Every view has caught up, and requests can be served. A server that is missing and without which bookings are made
+/// all the same is named, with the instant since which it is: taking every node out for it would help nobody.
 #[utoipa::path(get, path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+    let missing: Vec<Value> = app.views.outages().iter().map(|outage| missing(&app, outage)).collect();
     if app.views.ready() {
-        return Ok(Json(json!({ "status": "ready" })));
+        return Ok(Json(if missing.is_empty() {
+            json!({ "status": "ready" })
+        } else {
+            json!({ "status": "degraded", "missing": missing })
+        }));
     }
     let missing: Vec<String> = app
         .views
@@ -29,6 +37,12 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiErro
         .map(|projection| format!("{} is {} events behind", projection.name, projection.lag))
         .collect();
     Err(ApiError::not_ready(&missing))
+}
+
+fn missing(app: &App, outage: &Outage) -> Value {
+    let lasted = i64::try_from(outage.lasted.as_millis()).unwrap_or(i64::MAX);
+    let since = app.clock.now() - SignedDuration::from_millis(lasted);
+    json!({ "dependency": outage.dependency, "since": since.to_string() })
 }
 
 /// Metrics, as Prometheus reads them.
