@@ -222,9 +222,42 @@ impl Making {
         careful: bool,
         poison: Option<(&Recorded, &Poison)>,
     ) -> Result<(), Unwritten> {
-        let wanted = Wanted::of(page.iter().map(|event| &**event), careful);
         let mut transaction = db.begin().await?;
-        let stored_rows = self.fetch(&mut transaction, wanted).await?;
+        match self.write_in(&mut transaction, page, next, careful, poison).await {
+            Ok(scheduled) => {
+                transaction.commit().await?;
+                self.shows.extend(scheduled);
+                Ok(())
+            }
+            Err(error) => {
+                // Now, and not with the next statement: others may wait for these rows.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the shows that are new.
+    async fn write_in(
+        &mut self,
+        transaction: &mut Transaction<'_, Postgres>,
+        page: &[Arc<Recorded>],
+        next: Position,
+        careful: bool,
+        poison: Option<(&Recorded, &Poison)>,
+    ) -> Result<Vec<ShowId>, Unwritten> {
+        // First, so that whoever is shut out finds out before anything else, and two writers never wait for rows of each
+        // other.
+        let checkpoint = sqlx::query(sql::CHECKPOINT)
+            .bind(self.generation)
+            .bind(stored(self.position))
+            .bind(stored(next))
+            .bind(self.epoch.0.cast_signed());
+        if checkpoint.execute(&mut **transaction).await?.rows_affected() != 1 {
+            return Err(Unwritten::Fenced);
+        }
+        let wanted = Wanted::of(page.iter().map(|event| &**event), careful);
+        let stored_rows = self.fetch(transaction, wanted).await?;
         let mut fold = Fold::new(&self.shows, stored_rows, &mut self.parking);
         for recorded in page {
             fold.apply(recorded);
@@ -232,19 +265,8 @@ impl Making {
         if let Some((event, poison)) = poison {
             fold.park(event, poison);
         }
-        columns::write(&mut transaction, self.generation, &fold).await?;
-        let scheduled: Vec<ShowId> = fold.scheduled.into_keys().collect();
-        let checkpoint = sqlx::query(sql::CHECKPOINT)
-            .bind(self.generation)
-            .bind(stored(self.position))
-            .bind(stored(next))
-            .bind(self.epoch.0.cast_signed());
-        if checkpoint.execute(&mut *transaction).await?.rows_affected() != 1 {
-            return Err(Unwritten::Fenced);
-        }
-        transaction.commit().await?;
-        self.shows.extend(scheduled);
-        Ok(())
+        columns::write(transaction, self.generation, &fold).await?;
+        Ok(fold.scheduled.into_keys().collect())
     }
 
     /// Reads the rows that a page may touch.
@@ -294,6 +316,7 @@ impl Making {
         let promote = sqlx::query(sql::PROMOTE).bind(self.generation).bind(epoch);
         let promoted = promote.execute(&mut *transaction).await?;
         if (retired.rows_affected(), promoted.rows_affected()) != (1, 1) {
+            transaction.rollback().await?;
             return Err(Unapplied::Fenced);
         }
         Ok(transaction.commit().await?)

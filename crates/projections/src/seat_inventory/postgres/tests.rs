@@ -111,7 +111,8 @@ async fn a_former_writer_commits_nothing_even_at_the_position_that_it_knows() {
     assert_eq!(count(&mut other, "bookings").await, 0);
     present.apply(&mut other, &page, Position(2)).await.unwrap();
     assert_eq!((count(&mut other, "bookings").await, count(&mut other, "live_seats").await), (1, 1));
-    assert!(matches!(former.promote(&mut one).await, Err(Unapplied::Fenced)), "nor does it swap generations");
+    let swapped = former.promote(&mut one).await;
+    assert!(matches!(swapped, Err(Unapplied::Fenced)), "nor does it swap generations: {swapped:?}");
 }
 
 #[tokio::test]
