@@ -23,7 +23,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// What a reader's statement may take.
 const READ: Duration = Duration::from_secs(3);
 /// What a statement of the writer may take, as the server counts it.
-const WRITE: Duration = Duration::from_secs(15);
+const WRITE: Duration = Duration::from_secs(8);
 /// The server ends a transaction whose writer says nothing for this long: a node that was stalled in the middle of one
 /// holds up nobody who takes over.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(4);

@@ -1,4 +1,4 @@
-//! A private PostgreSQL server for tests: in a directory of its own, on a free port of the loopback, without fsync.
+//! A private PostgreSQL server for tests: in a directory of its own, on a free port of the loopback, without fsync unless it is to measure.
 //!
 //! It takes the server of the system's package (`apt-get install postgresql`) and panics where there is none: a test that
 //! needs it fails, and is never skipped. The server runs as the user `postgres` where the tests run as root, which it
@@ -28,7 +28,7 @@ const USER: &str = "marquee";
 
 /// Runs the server and ends it once its standard input closes: that is once its owner is gone, killed or not.
 const WATCH: &str = r#"
-    "$0" -D "$1" -k "$1" -h 127.0.0.1 -p "$2" -c fsync=off -c full_page_writes=off -c max_connections=80 \
+    "$0" -D "$1" -k "$1" -h 127.0.0.1 -p "$2" -c "fsync=$4" -c "full_page_writes=$4" -c max_connections=80 \
         -c shared_buffers=128MB -c log_min_messages=fatal >"$1/server.log" 2>&1 &
     server=$!
     echo "$server"
@@ -45,6 +45,7 @@ pub struct Postgres {
     /// The data directory; its parent is the test's.
     data: PathBuf,
     port: u16,
+    fsync: bool,
     running: Option<Running>,
     /// Deletes the directory at the end, where the watcher does not.
     _dir: Option<TempDir>,
@@ -60,17 +61,22 @@ struct Running {
 pub fn database() -> String {
     static SHARED: OnceLock<Postgres> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let server = SHARED.get_or_init(|| Postgres::begin(true));
+    let server = SHARED.get_or_init(|| Postgres::begin(true, false));
     server.create_database(&format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed)))
 }
 
 impl Postgres {
     /// A server of the caller's own, to be stopped and started at will.
     pub fn start() -> Self {
-        Self::begin(false)
+        Self::begin(false, false)
     }
 
-    fn begin(shared: bool) -> Self {
+    /// The same, with fsync on: to measure.
+    pub fn start_durable() -> Self {
+        Self::begin(false, true)
+    }
+
+    fn begin(shared: bool, fsync: bool) -> Self {
         let dir = tempfile::Builder::new().prefix("marquee-postgres-").tempdir().expect("a directory");
         let data = dir.path().join("data");
         // The unprivileged user walks through it and owns what is in it.
@@ -93,7 +99,7 @@ impl Postgres {
         } else {
             Some(dir)
         };
-        let mut server = Self { data, port: 0, running: None, _dir: dir };
+        let mut server = Self { data, port: 0, fsync, running: None, _dir: dir };
         server.run(shared);
         server
     }
@@ -156,6 +162,7 @@ impl Postgres {
                 .arg(&self.data)
                 .arg(self.port.to_string())
                 .arg(if remove { "remove" } else { "keep" })
+                .arg(if self.fsync { "on" } else { "off" })
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .current_dir("/")

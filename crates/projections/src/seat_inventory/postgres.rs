@@ -4,6 +4,7 @@ mod columns;
 mod fold;
 mod lane;
 mod making;
+mod pages;
 mod reader;
 mod rows;
 mod sql;

@@ -7,6 +7,10 @@ mod faults;
 #[cfg(test)]
 mod inventory;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod rebuilds;
 #[cfg(test)]
 mod seats;

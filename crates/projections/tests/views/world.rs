@@ -56,13 +56,21 @@ pub async fn open_views_on(
     store: &EmbeddedStore,
     database: Option<&str>,
 ) -> (Views, CancellationToken) {
+    open_views_of(dir, Arc::new(store.clone()), database).await
+}
+
+pub async fn open_views_of(
+    dir: &Path,
+    store: Arc<dyn EventStore>,
+    database: Option<&str>,
+) -> (Views, CancellationToken) {
     let shutdown = CancellationToken::new();
     let read_model = match database {
         None => ReadModel::Embedded,
         Some(url) => ReadModel::Postgres(Postgres::new(url).unwrap()),
     };
     let config = ViewsConfig { dir: dir.to_owned(), read_model };
-    let views = Views::open(config, Arc::new(store.clone()), shutdown.clone()).await.unwrap();
+    let views = Views::open(config, store, shutdown.clone()).await.unwrap();
     (views, shutdown)
 }
 

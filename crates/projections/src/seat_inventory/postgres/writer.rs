@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use marquee_event_store::lease::{Epoch, Tenancy};
-use marquee_event_store::{EventStore, Page, Position, TypeFilter};
+use marquee_event_store::{EventStore, Page, Position};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::NAME;
 use super::making::{self, Listed, Making, State, Unapplied};
+use super::pages::Pages;
 use super::{rows, sql};
 use crate::postgres::{Postgres, bounded};
 use crate::runtime::{Gauges, Pace};
@@ -26,7 +27,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// What the server may take to answer before it counts as out.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// The same for a page of events.
-const PAGE_PATIENCE: Duration = Duration::from_secs(20);
+const PAGE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a log may take to show what the view has of it already: it comes from another node, which is ahead.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -149,14 +150,14 @@ impl Writer {
     async fn lead(&mut self, db: &mut PgConnection, epoch: Epoch) -> Result<(), Stopped> {
         let mut lead = self.take_over(db, epoch).await?;
         self.answered();
-        self.show_parked(&lead.live);
+        self.show_parked(&lead.live.making);
         let (mut polled, mut read_at) = (Instant::now(), Instant::now());
         while self.tenancy.epoch() == Some(epoch) {
-            self.show(lead.live.generation, lead.live.position);
+            self.show(lead.live.making.generation, lead.live.making.position);
             let mut head = self.store.head();
-            let news = lead.live.position < *head.borrow_and_update();
+            let news = lead.live.making.position < *head.borrow_and_update();
             if lead.building.is_none() && (!news || read_at > Instant::now()) {
-                let next = lead.live.position;
+                let next = lead.live.making.position;
                 tokio::select! {
                     () = self.tenancy.changed() => {}
                     () = tokio::time::sleep_until(polled + POLL) => {}
@@ -171,7 +172,7 @@ impl Writer {
             } else if news && read_at <= Instant::now() {
                 let began = Instant::now();
                 self.follow(db, &mut lead.live).await?;
-                let behind = head.borrow().0.saturating_sub(lead.live.position.0) >= BEHIND;
+                let behind = head.borrow().0.saturating_sub(lead.live.making.position.0) >= BEHIND;
                 let rest = began.elapsed().clamp(SHORTEST_REST, LONGEST_REST);
                 read_at = Instant::now() + if behind { Duration::ZERO } else { rest };
             }
@@ -180,7 +181,7 @@ impl Writer {
             }
             if polled.elapsed() >= POLL {
                 polled = Instant::now();
-                bounded(PAGE_PATIENCE, self.look_round(db, epoch, &mut lead)).await?;
+                self.look_round(db, epoch, &mut lead).await?;
                 self.answered();
             }
         }
@@ -208,7 +209,8 @@ impl Writer {
             None => begin(db, epoch).await?,
         };
         let live = bounded(PATIENCE, Making::load(db, serving, epoch)).await?;
-        Ok(Lead { live, building: None })
+        let pages = Pages::new(Arc::clone(&self.store), PAGE);
+        Ok(Lead { live: Live { making: live, pages }, building: None })
     }
 
     async fn log_reaches(&self, position: Position) -> bool {
@@ -217,8 +219,9 @@ impl Writer {
         matches!(reached, Ok(Ok(_)))
     }
 
-    async fn follow(&mut self, db: &mut PgConnection, live: &mut Making) -> Result<(), Stopped> {
-        let Some(page) = self.read(live.position, PAGE).await else { return Ok(()) };
+    async fn follow(&mut self, db: &mut PgConnection, live: &mut Live) -> Result<(), Stopped> {
+        let Live { making: live, pages } = live;
+        let Some(page) = read(pages, live.position).await else { return Ok(()) };
         let parked = live.parking.rows().len();
         apply(db, live, &page).await?;
         self.gauges.count(page.events.len());
@@ -232,57 +235,48 @@ impl Writer {
 
     /// A page of the making beside the one that serves reads; takes its place once it has all that that one has.
     async fn build(&mut self, db: &mut PgConnection, lead: &mut Lead) -> Result<(), Stopped> {
-        let Some(Building { making, pace }) = &mut lead.building else { return Ok(()) };
-        if making.position < lead.live.position {
-            let Some(page) = self.read(making.position, BUILDING_PAGE).await else { return Ok(()) };
+        let Some(Building { making, pages, pace }) = &mut lead.building else { return Ok(()) };
+        if making.position < lead.live.making.position {
+            let Some(page) = read(pages, making.position).await else { return Ok(()) };
             apply(db, making, &page).await?;
             pace.add(page.events.len(), making.position);
             self.gauges.count(page.events.len());
             self.gauges.show_pace(Some(*pace));
         }
         // A reader never sees a view go back.
-        if making.position >= lead.live.position {
+        if making.position >= lead.live.making.position {
             bounded(PAGE_PATIENCE, async { Ok(making.promote(db).await) }).await??;
             tracing::info!(projection = NAME, generation = making.generation, "rebuild ended");
             if let Some(built) = lead.building.take() {
-                lead.live = built.making;
+                lead.live.making = built.making;
             }
             self.gauges.rebuilding.store(false, Ordering::Release);
             self.gauges.show_pace(None);
-            self.show_parked(&lead.live);
-            self.show(lead.live.generation, lead.live.position);
+            self.show_parked(&lead.live.making);
+            self.show(lead.live.making.generation, lead.live.making.position);
         }
         Ok(())
     }
 
     /// Takes up a making that was asked for, and deletes what nobody reads.
     async fn look_round(&mut self, db: &mut PgConnection, epoch: Epoch, lead: &mut Lead) -> sqlx::Result<()> {
-        for listed in making::all(db).await? {
+        for listed in bounded(PATIENCE, making::all(db)).await? {
             match listed.state {
                 State::Serving => {}
-                State::Retired => making::delete(db, listed.generation).await?,
+                State::Retired => bounded(PAGE_PATIENCE, making::delete(db, listed.generation)).await?,
                 State::Building if lead.building.is_some() => {}
                 State::Building => {
                     tracing::info!(projection = NAME, generation = listed.generation, from = %listed.position, "rebuild begun");
-                    sqlx::query(sql::FENCE).bind(epoch.0.cast_signed()).execute(&mut *db).await?;
-                    let making = Making::load(db, listed, epoch).await?;
-                    lead.building = Some(Building { making, pace: Pace::new() });
+                    let fence = sqlx::query(sql::FENCE).bind(epoch.0.cast_signed());
+                    bounded(PATIENCE, fence.execute(&mut *db)).await?;
+                    let making = bounded(PATIENCE, Making::load(db, listed, epoch)).await?;
+                    let pages = Pages::new(Arc::clone(&self.store), BUILDING_PAGE);
+                    lead.building = Some(Building { making, pages, pace: Pace::new() });
                     self.gauges.rebuilding.store(true, Ordering::Release);
                 }
             }
         }
         Ok(())
-    }
-
-    async fn read(&self, after: Position, limit: usize) -> Option<Page> {
-        match self.store.read_all(after, limit, TypeFilter::All).await {
-            Ok(page) => Some(page),
-            Err(error) => {
-                tracing::warn!(projection = NAME, %error, "a projection cannot read the log; it will try again");
-                tokio::time::sleep(LAST_BACKOFF).await;
-                None
-            }
-        }
     }
 
     fn answered(&mut self) {
@@ -301,13 +295,34 @@ impl Writer {
 
 /// The makings that this node writes.
 struct Lead {
-    live: Making,
+    live: Live,
     building: Option<Building>,
+}
+
+struct Live {
+    making: Making,
+    pages: Pages,
 }
 
 struct Building {
     making: Making,
+    pages: Pages,
     pace: Pace,
+}
+
+async fn read(pages: &mut Pages, after: Position) -> Option<Page> {
+    match pages.after(after).await {
+        Ok(page) if page.next > after => Some(page),
+        Ok(_nothing_yet) => {
+            tokio::time::sleep(SHORTEST_REST).await;
+            None
+        }
+        Err(error) => {
+            tracing::warn!(projection = NAME, %error, "a projection cannot read the log; it will try again");
+            tokio::time::sleep(LAST_BACKOFF).await;
+            None
+        }
+    }
 }
 
 async fn apply(db: &mut PgConnection, making: &mut Making, page: &Page) -> Result<(), Unapplied> {
