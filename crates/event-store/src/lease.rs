@@ -59,28 +59,54 @@ impl Leases for OwnerOfTheLog {
     }
 }
 
-/// A lease as its holder has it.
+/// Who has a lease, as this process knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Tenure {
-    epoch: Epoch,
-    /// When it runs out, by the holder's own clock; `None` for never.
-    until: Option<Instant>,
+enum Standing {
+    /// It has been asked for, and nothing was answered yet.
+    Asking,
+    /// This process has it, until the instant by its own clock; `None` for as long as it lives.
+    Held { epoch: Epoch, until: Option<Instant> },
+    /// Another has it: so it was answered then.
+    Elsewhere { answered: Instant },
+    /// The store of leases does not answer, and whoever had it may have it no longer.
+    Unknown,
+}
+
+impl Standing {
+    fn epoch(self) -> Option<Epoch> {
+        match self {
+            Self::Held { epoch, until } => until.is_none_or(|until| Instant::now() < until).then_some(epoch),
+            Self::Asking | Self::Elsewhere { .. } | Self::Unknown => None,
+        }
+    }
+
+    /// What is left of it when the store of leases does not answer.
+    fn unanswered(self, term: Duration) -> Self {
+        match self {
+            Self::Held { .. } if self.epoch().is_some() => self,
+            Self::Elsewhere { answered } if answered.elapsed() < term * 2 => self,
+            Self::Held { .. } | Self::Elsewhere { .. } | Self::Asking | Self::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// Whether this process has a lease, as it stands.
 #[derive(Debug, Clone)]
-pub struct Tenancy(watch::Receiver<Option<Tenure>>);
+pub struct Tenancy(watch::Receiver<Standing>);
 
 impl Tenancy {
-    /// The epoch, where this process has the lease now.
+    /// The epoch, where this process has the lease now: for work that must be done once, and is fenced.
     pub fn epoch(&self) -> Option<Epoch> {
-        let tenure = (*self.0.borrow())?;
-        tenure.until.is_none_or(|until| Instant::now() < until).then_some(tenure.epoch)
+        self.0.borrow().epoch()
     }
 
-    /// Whether this process has the lease now.
-    pub fn held(&self) -> bool {
-        self.epoch().is_some()
+    /// Whether this process should do what is safe to do twice: it has the lease, or nobody can say who has.
+    pub fn should_act(&self) -> bool {
+        match *self.0.borrow() {
+            // A term that ran out between two answers ends nothing that is safe to do twice.
+            Standing::Held { .. } | Standing::Unknown => true,
+            Standing::Asking | Standing::Elsewhere { .. } => false,
+        }
     }
 
     /// Waits until the lease was taken, renewed or lost. Never returns once it is no longer kept. Cancel-safe.
@@ -97,18 +123,22 @@ pub fn keep(
     name: &'static str,
     shutdown: CancellationToken,
 ) -> (Tenancy, impl Future<Output = ()> + Send + 'static) {
-    let (sender, receiver) = watch::channel(None);
+    let (sender, receiver) = watch::channel(Standing::Asking);
     let keeping = async move {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = ask(&*leases, name, &sender) => {}
             }
-            // A third of the term: two attempts may fail before it runs out.
+            let held = sender.borrow().epoch().is_some();
             match leases.term() {
-                None if sender.borrow().is_some() => shutdown.cancelled().await,
+                None if held => {
+                    shutdown.cancelled().await;
+                    break;
+                }
                 term => {
-                    let wait = term.map_or(Duration::from_secs(1), |term| term / 3);
+                    // A third of the term: two attempts may fail before it runs out.
+                    let wait = term.map_or(RETRY, |term| term / 3);
                     tokio::select! {
                         () = shutdown.cancelled() => break,
                         () = tokio::time::sleep(wait) => {}
@@ -116,7 +146,8 @@ pub fn keep(
                 }
             }
         }
-        if sender.send_replace(None).is_some()
+        let last = sender.send_replace(Standing::Asking);
+        if last.epoch().is_some()
             && let Err(error) = leases.release(name).await
         {
             tracing::debug!(lease = name, %error, "a lease is left to run out");
@@ -125,23 +156,135 @@ pub fn keep(
     (Tenancy(receiver), keeping)
 }
 
-async fn ask(leases: &dyn Leases, name: &'static str, sender: &watch::Sender<Option<Tenure>>) {
+const RETRY: Duration = Duration::from_secs(1);
+
+async fn ask(leases: &dyn Leases, name: &'static str, sender: &watch::Sender<Standing>) {
     let asked = Instant::now();
-    let had = *sender.borrow();
-    let has = match leases.hold(name).await {
-        Ok(epoch) => epoch.map(|epoch| Tenure { epoch, until: leases.term().map(|term| asked + term) }),
+    let before = *sender.borrow();
+    let now = match leases.hold(name).await {
+        Ok(Some(epoch)) => Standing::Held { epoch, until: leases.term().map(|term| asked + term) },
+        Ok(None) => Standing::Elsewhere { answered: asked },
         Err(error) => {
-            tracing::warn!(lease = name, %error, "a lease cannot be renewed");
-            had.filter(|had| had.until.is_none_or(|until| Instant::now() < until))
+            tracing::debug!(lease = name, %error, "a lease cannot be renewed");
+            before.unanswered(leases.term().unwrap_or(RETRY))
         }
     };
-    match (had.map(|had| had.epoch), has.map(|has| has.epoch)) {
-        (before, Some(epoch)) if before != Some(epoch) => {
-            tracing::info!(lease = name, %epoch, "this node has the lease");
+    tell(name, before, now);
+    metrics::gauge!("marquee_lease_held", "lease" => name).set(f64::from(u8::from(now.epoch().is_some())));
+    sender.send_replace(now);
+}
+
+fn tell(name: &'static str, before: Standing, now: Standing) {
+    match (before, now) {
+        (Standing::Held { epoch: before, .. }, Standing::Held { epoch, .. }) if before == epoch => {}
+        (_, Standing::Held { epoch, .. }) => tracing::info!(lease = name, %epoch, "this node has the lease"),
+        (Standing::Held { epoch, .. }, _) => {
+            tracing::warn!(lease = name, %epoch, ?now, "this node has lost the lease");
         }
-        (Some(epoch), None) => tracing::warn!(lease = name, %epoch, "this node has lost the lease"),
-        (None | Some(_), None | Some(_)) => {}
+        (Standing::Asking | Standing::Elsewhere { .. }, Standing::Unknown) => {
+            tracing::warn!(lease = name, "nobody can say who has the lease");
+        }
+        (_, Standing::Asking | Standing::Elsewhere { .. } | Standing::Unknown) => {}
     }
-    metrics::gauge!("marquee_lease_held", "lease" => name).set(f64::from(u8::from(has.is_some())));
-    sender.send_replace(has);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const TERM: Duration = Duration::from_secs(6);
+
+    /// Answers as it is told, then as last.
+    struct Scripted {
+        answers: Mutex<VecDeque<Result<Option<Epoch>, LeaseError>>>,
+        released: Mutex<bool>,
+    }
+
+    impl Leases for Scripted {
+        fn term(&self) -> Option<Duration> {
+            Some(TERM)
+        }
+
+        fn hold<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Epoch>, LeaseError>> {
+            let mut answers = self.answers.lock().unwrap();
+            let answer = answers.pop_front().unwrap();
+            if answers.is_empty() {
+                answers.push_back(answer.clone());
+            }
+            Box::pin(std::future::ready(answer))
+        }
+
+        fn release<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), LeaseError>> {
+            *self.released.lock().unwrap() = true;
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    fn kept(
+        answers: impl IntoIterator<Item = Result<Option<Epoch>, LeaseError>>,
+    ) -> (Tenancy, Arc<Scripted>, CancellationToken, tokio::task::JoinHandle<()>) {
+        let leases = Arc::new(Scripted {
+            answers: Mutex::new(answers.into_iter().collect()),
+            released: Mutex::default(),
+        });
+        let shutdown = CancellationToken::new();
+        let (tenancy, keeping) = keep(leases.clone(), "work", shutdown.clone());
+        (tenancy, leases, shutdown, tokio::spawn(keeping))
+    }
+
+    fn out() -> Result<Option<Epoch>, LeaseError> {
+        Err(LeaseError("out".into()))
+    }
+
+    async fn after(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_cannot_be_renewed_ends_with_its_term_and_safe_work_goes_on() {
+        let (tenancy, ..) = kept([Ok(Some(Epoch(3))), out()]);
+        assert_eq!((tenancy.epoch(), tenancy.should_act()), (None, false), "nothing was answered yet");
+        after(1).await;
+        assert_eq!((tenancy.epoch(), tenancy.should_act()), (Some(Epoch(3)), true));
+        after(4).await;
+        assert_eq!(tenancy.epoch(), Some(Epoch(3)), "two attempts may fail");
+        after(2).await;
+        assert_eq!((tenancy.epoch(), tenancy.should_act()), (None, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_has_is_left_to_it_until_nobody_can_say_any_more() {
+        let (tenancy, ..) = kept([Ok(None), Ok(None), out()]);
+        after(1).await;
+        assert_eq!((tenancy.epoch(), tenancy.should_act()), (None, false));
+        after(5).await;
+        assert!(!tenancy.should_act(), "the other may have it yet");
+        after(12).await;
+        assert_eq!((tenancy.epoch(), tenancy.should_act()), (None, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_let_go_at_the_end_and_only_by_its_holder() {
+        for (answer, held) in [(Ok(Some(Epoch(1))), true), (Ok(None), false)] {
+            let (tenancy, leases, shutdown, keeping) = kept([answer]);
+            after(1).await;
+            shutdown.cancel();
+            keeping.await.unwrap();
+            assert_eq!((*leases.released.lock().unwrap(), tenancy.epoch()), (held, None));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_owner_of_the_log_has_every_lease_for_as_long_as_it_lives() {
+        let shutdown = CancellationToken::new();
+        let (tenancy, keeping) = keep(Arc::new(OwnerOfTheLog), "work", shutdown.clone());
+        let keeping = tokio::spawn(keeping);
+        after(1_000_000).await;
+        assert_eq!((tenancy.epoch(), tenancy.should_act()), (Some(Epoch(1)), true));
+        shutdown.cancel();
+        keeping.await.unwrap();
+    }
 }

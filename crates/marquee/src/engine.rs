@@ -7,7 +7,8 @@ use marquee_commands::{Commands, CommandsConfig, Contacts, Processes, ProcessesC
 use marquee_event_store::EventStore;
 use marquee_event_store::clock::{Clock, SystemClock};
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
-use marquee_projections::{Views, ViewsConfig};
+use marquee_event_store::lease::{Leases, OwnerOfTheLog};
+use marquee_projections::{ReadModel, Views, ViewsConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +60,12 @@ impl Engine {
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&log), Arc::clone(&clock), sandbox, contacts);
-        let processes = Processes::start(&ProcessesConfig { dir: data_dir.clone() }, &commands, &stop)?;
+        let leases: Arc<dyn Leases> = match &config.common.read_model {
+            ReadModel::Embedded => Arc::new(OwnerOfTheLog),
+            ReadModel::Postgres(database) => database.leases(),
+        };
+        let processes =
+            Processes::start(&ProcessesConfig { dir: data_dir.clone() }, &commands, leases, &stop)?;
 
         let jwt = JwtConfig {
             secret: secrets::jwt(&config.common)?,
