@@ -17,6 +17,16 @@ if ! command -v strace >/dev/null; then
   if [ "$(id -u)" = 0 ]; then apt-get update && apt-get install -y strace; else
     sudo apt-get update && sudo apt-get install -y strace; fi
 fi
+if ! compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || ! command -v setpriv >/dev/null || ! command -v pgrep >/dev/null; then
+  say "installing PostgreSQL (the tests run private servers of it)"
+  if [ "$(id -u)" = 0 ]; then sudo() { "$@"; }; fi
+  sudo mkdir -p /etc/postgresql-common
+  # No server of the system's own.
+  [ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" | sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+  sudo apt-get update
+  sudo apt-get -o Dpkg::Options::=--force-confold install -y postgresql util-linux procps
+  unset -f sudo
+fi
 for component in rustfmt clippy; do
   cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
 done
@@ -42,6 +52,9 @@ RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
 say "tests"
 cargo test --workspace --locked
+
+say "the black-box suite with bookings in PostgreSQL"
+MARQUEE_TEST_READ_MODEL=postgres cargo test -p marquee --test blackbox --locked
 
 say "a short load run, which checks that no seat is sold twice"
 cargo build --release --locked -p marquee -p marquee-load

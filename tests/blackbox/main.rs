@@ -21,6 +21,7 @@ mod ops;
 mod partner;
 mod pay_page;
 mod payment;
+mod read_model;
 mod refunds;
 mod security;
 mod sse;

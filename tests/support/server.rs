@@ -16,6 +16,9 @@ use crate::support::tokens::JWT_SECRET;
 /// The secret that the sandbox gateway signs with.
 pub const SANDBOX_SECRET: &str = "the-sandbox-secret-of-the-black-box-suites";
 
+/// Beside the data directory: where bookings are kept, unless embedded.
+const READ_MODEL: &str = "read-model";
+
 const BINARY: &str = env!("CARGO_BIN_EXE_marquee");
 
 /// How a server is started.
@@ -86,9 +89,21 @@ struct Place {
 }
 
 impl Home {
+    /// With the read model that the suite is run on: `MARQUEE_TEST_READ_MODEL=postgres`, or embedded.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("marquee-test-").tempdir().unwrap();
-        Self(Arc::new(Place { dir, stand_in: OnceCell::new() }))
+        let home = Self(Arc::new(Place { dir, stand_in: OnceCell::new() }));
+        match std::env::var("MARQUEE_TEST_READ_MODEL").as_deref() {
+            Err(_) | Ok("embedded") => home,
+            Ok("postgres") => home.with_read_model(&marquee_test_postgres::database()),
+            Ok(other) => panic!("MARQUEE_TEST_READ_MODEL={other} is not known"),
+        }
+    }
+
+    /// The servers of this home keep bookings in this database.
+    pub fn with_read_model(self, url: &str) -> Self {
+        std::fs::write(self.0.dir.path().join(READ_MODEL), url).unwrap();
+        self
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -143,6 +158,7 @@ pub fn marquee(data_dir: &Path, args: &[&str]) -> Command {
 }
 
 fn in_surroundings(mut command: Command, data_dir: &Path, args: &[&str]) -> Command {
+    let read_model = std::fs::read_to_string(data_dir.parent().unwrap().join(READ_MODEL));
     command
         .args(args)
         .env_clear()
@@ -152,6 +168,9 @@ fn in_surroundings(mut command: Command, data_dir: &Path, args: &[&str]) -> Comm
         .env("MARQUEE_SANDBOX_SECRET", SANDBOX_SECRET)
         .current_dir(data_dir.parent().unwrap())
         .stdin(Stdio::null());
+    if let Ok(url) = read_model {
+        command.env("MARQUEE_READ_MODEL", url);
+    }
     command
 }
 

@@ -10,7 +10,7 @@ use marquee_commands::Commands;
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, Position};
 use marquee_projections::messages::{EmbeddedBus, Messages};
-use marquee_projections::{View, Views};
+use marquee_projections::{Behind, View, Views};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -144,11 +144,25 @@ impl App {
 
     /// Waits until a view has what the caller has seen already (`X-Min-Log-Position`).
     pub(crate) async fn wait(&self, view: View, headers: &HeaderMap) -> Result<(), ApiError> {
-        let Some(min) = headers.get("x-min-log-position") else { return Ok(()) };
+        let waited = self.reached(view, headers).await?;
+        waited.map_err(|behind| ApiError::unavailable(&behind.to_string()))
+    }
+
+    /// The same, for who has somewhere else to look where the view is behind.
+    pub(crate) async fn reached(
+        &self,
+        view: View,
+        headers: &HeaderMap,
+    ) -> Result<Result<(), Behind>, ApiError> {
+        let Some(min) = headers.get("x-min-log-position") else { return Ok(Ok(())) };
         let min = min.to_str().ok().and_then(|text| text.parse().ok());
         let min =
             Position(min.ok_or_else(|| ApiError::invalid("X-Min-Log-Position", "must be a log position"))?);
-        let waited = self.views.wait_for(view, min, MIN_POSITION_PATIENCE).await;
-        waited.map_err(|behind| ApiError::unavailable(&behind.to_string()))
+        Ok(self.views.wait_for(view, min, self.patience(view)).await)
+    }
+
+    /// Nobody waits for a view whose server is out.
+    fn patience(&self, view: View) -> Duration {
+        if self.views.is_out(view) { Duration::ZERO } else { MIN_POSITION_PATIENCE }
     }
 }

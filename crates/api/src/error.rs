@@ -261,6 +261,7 @@ impl From<ViewsError> for ApiError {
             | ViewsError::Sqlite(_)
             | ViewsError::Index(_)
             | ViewsError::Corrupt(_)
+            | ViewsError::Unavailable(_)
             | ViewsError::Closed => Self::unavailable(&error.to_string()),
         }
     }
@@ -271,6 +272,7 @@ impl From<RebuildError> for ApiError {
         match error {
             RebuildError::UnknownProjection(_) => Self::not_found("projection"),
             RebuildError::AlreadyRebuilding => conflict("REQUEST_IN_PROGRESS", sentence(&error)),
+            RebuildError::Unavailable(_) => Self::unavailable(&error.to_string()),
         }
     }
 }

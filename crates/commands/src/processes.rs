@@ -1,5 +1,8 @@
 //! What Marquee does unasked: writes down deadlines, settles what a crash left open, pays back.
 //!
+//! On several nodes they have one lease: who has it acts, the others follow and stand by. What they do is safe to do twice,
+//! so while nobody can say who has the lease, each acts.
+//!
 //! Each process follows the log from its checkpoint and decides from the target's own fold, so that doing a thing twice
 //! is doing it once. Correctness never waits for them.
 
@@ -11,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquee_event_store::lease::{Leases, keep};
 use marquee_event_store::{Metadata, Page, Position, Recorded};
 use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +27,10 @@ use crate::processes::timers::TimerProcess;
 
 /// Events that a process takes at once.
 const PAGE: usize = 4_096;
+/// The lease of all processes.
+const LEASE: &str = "processes";
+/// How long a standby remembers what the node that has the lease has most likely done.
+const STANDBY_MEMORY: Duration = Duration::from_hours(1);
 /// Targets that a process works on at once.
 const CONCURRENCY: usize = 16;
 
@@ -55,12 +63,15 @@ impl Processes {
     pub fn start(
         config: &ProcessesConfig,
         commands: &Commands,
+        leases: Arc<dyn Leases>,
         shutdown: &CancellationToken,
     ) -> Result<Self, ProcessesError> {
         let state = ProcessState::open(&config.dir)?;
         let tasks = TaskTracker::new();
-        let timers = TimerProcess::new(commands.clone(), state.clone())?;
-        let money = MoneyProcess::new(commands.clone(), state)?;
+        let (tenancy, keeping) = keep(leases, LEASE, shutdown.clone());
+        let timers = TimerProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
+        let money = MoneyProcess::new(commands.clone(), state, tenancy)?;
+        tasks.spawn(keeping);
         tasks.spawn(until(shutdown.clone(), timers.run()));
         tasks.spawn(until(shutdown.clone(), money.run()));
         tasks.close();

@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its cinema has failed")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use marquee_commands::{
     Commands, CommandsConfig, Contacts, Context, CreateBooking, InitiatePayment, Processes, ProcessesConfig,
@@ -25,6 +26,7 @@ use marquee_domain::theatre::{
 };
 use marquee_event_store::clock::Clock;
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
+use marquee_event_store::lease::{Epoch, LeaseError, Leases, OwnerOfTheLog};
 use marquee_event_store::{EventStore, Position, TypeFilter};
 use tokio_util::sync::CancellationToken;
 
@@ -166,9 +168,13 @@ impl Cinema {
     }
 
     fn processes(&self) -> (Processes, CancellationToken) {
+        self.processes_with(Arc::new(OwnerOfTheLog))
+    }
+
+    fn processes_with(&self, leases: Arc<dyn Leases>) -> (Processes, CancellationToken) {
         let stop = CancellationToken::new();
         let config = ProcessesConfig { dir: self.dir.path().to_owned() };
-        (Processes::start(&config, &self.commands, &stop).unwrap(), stop)
+        (Processes::start(&config, &self.commands, leases, &stop).unwrap(), stop)
     }
 
     async fn status(&self, booking: &BookingId) -> BookingStatus {
@@ -221,6 +227,53 @@ async fn book(
         fingerprint: "f".into(),
     };
     Ok(commands.create_booking(&ctx(), create).await?.value.booking.id.clone())
+}
+
+/// A lease whose answer the test decides.
+struct Answered(Mutex<Result<Option<Epoch>, LeaseError>>);
+
+impl Answered {
+    fn with(answer: Result<Option<Epoch>, LeaseError>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(answer)))
+    }
+
+    fn change(&self, answer: Result<Option<Epoch>, LeaseError>) {
+        *self.0.lock().unwrap() = answer;
+    }
+}
+
+impl Leases for Answered {
+    fn term(&self) -> Option<Duration> {
+        Some(Duration::from_millis(300))
+    }
+
+    fn hold<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Epoch>, LeaseError>> {
+        Box::pin(std::future::ready(self.0.lock().unwrap().clone()))
+    }
+
+    fn release<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), LeaseError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// What ran out while it stood by is done once it has the lease, or once nobody can say who has it.
+#[tokio::test]
+async fn a_standby_leaves_the_work_to_the_holder_of_the_lease_and_then_does_what_is_open() {
+    for then in [Ok(Some(Epoch(2))), Err(LeaseError("out".into()))] {
+        let cinema = Cinema::open().await;
+        let lease = Answered::with(Ok(None));
+        let (_processes, _stop) = cinema.processes_with(lease.clone());
+        let (lost, paid) = (cinema.book("A1").await, cinema.book("A2").await);
+        cinema.initiate(&paid).await;
+        cinema.clock.advance(Duration::from_secs(301));
+        cinema.paid(&paid).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(!cinema.history(&lost).await.contains(&"booking.expired.v1".to_owned()));
+        assert!(!cinema.history(&paid).await.contains(&"refund.succeeded.v1".to_owned()));
+        lease.change(then);
+        cinema.until(&lost, &["booking.expired.v1"]).await;
+        cinema.until(&paid, &["refund.succeeded.v1"]).await;
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ pub mod door;
 pub mod embedded;
 mod envelope;
 pub mod kurrent;
+pub mod lease;
 pub mod migrate;
 mod port;
 mod stream;

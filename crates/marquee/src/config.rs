@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use marquee_event_store::door::DoorConfig;
+use marquee_projections::{Postgres, ReadModel};
 use serde::Deserialize;
 
 use crate::log::LogChoice;
@@ -25,14 +26,6 @@ pub enum ConfigError {
     Value(&'static str, String),
 }
 
-/// A read model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// Files in the data directory.
-    Embedded,
-}
-
 /// What `marquee.toml` may hold; every name is a flag's.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -42,7 +35,7 @@ struct File {
     event_store: Option<String>,
     kurrent_door: Option<SocketAddr>,
     kurrent_door_writable: Option<bool>,
-    read_model: Option<Backend>,
+    read_model: Option<String>,
     messages: Option<String>,
     seat_lock_ttl: Option<String>,
     rate_limit: Option<Limit>,
@@ -94,6 +87,10 @@ pub struct CommonArgs {
     /// embedded].
     #[arg(long)]
     event_store: Option<String>,
+    /// Where bookings are kept to be queried: `embedded`, or `postgres://user@host/database`; a password belongs into
+    /// the environment, in this address or as PGPASSWORD [default: embedded].
+    #[arg(long, env = "MARQUEE_READ_MODEL", hide_env_values = true)]
+    read_model: Option<String>,
     /// The issuer of tokens [default: marquee].
     #[arg(long, env = "MARQUEE_JWT_ISSUER")]
     jwt_issuer: Option<String>,
@@ -109,6 +106,8 @@ pub struct Common {
     pub data_dir: PathBuf,
     /// Where the log is.
     pub log: LogChoice,
+    /// Where bookings are kept to be queried.
+    pub read_model: ReadModel,
     /// The secret of tokens, where one was given.
     pub jwt_secret: Option<Vec<u8>>,
     /// The issuer of tokens.
@@ -136,6 +135,7 @@ impl CommonArgs {
         };
         let data_dir = self.data_dir.clone().or_else(|| file.data_dir.clone());
         Ok(Common {
+            read_model: read_model(&or(&self.read_model, &file.read_model, "embedded"))?,
             data_dir: data_dir.unwrap_or_else(|| PathBuf::from("marquee-data")),
             log: LogChoice::settle(self.event_store.as_deref(), file.event_store.as_deref())?,
             jwt_secret: secret("MARQUEE_JWT_SECRET"),
@@ -162,9 +162,6 @@ pub struct ServeArgs {
     /// Lets KurrentDB's clients append, without a password: for tests and for several nodes on one machine.
     #[arg(long, env = "MARQUEE_KURRENT_DOOR_WRITABLE", value_parser = clap::builder::BoolishValueParser::new())]
     kurrent_door_writable: bool,
-    /// The read models [default: embedded].
-    #[arg(long, env = "MARQUEE_READ_MODEL")]
-    read_model: Option<Backend>,
     /// Where messages to the outside go: `embedded`, or a URL such as `nats://host:4222`, one with a password by `MARQUEE_MESSAGES`
     /// alone [default: embedded].
     #[arg(long)]
@@ -226,9 +223,6 @@ impl ServeArgs {
         let text = |flag: &Option<String>, file: &Option<String>, default: &str| {
             flag.clone().or_else(|| file.clone()).unwrap_or_else(|| default.to_owned())
         };
-        match self.read_model.or(file.read_model).unwrap_or(Backend::Embedded) {
-            Backend::Embedded => {}
-        }
         let ttl = text(&self.seat_lock_ttl, &file.seat_lock_ttl, "5m");
         let ttl = parse_duration(&ttl).map_err(|reason| ConfigError::Value("seat-lock-ttl", reason))?;
         let rate = text(&self.rate_limit, &file.rate_limit.as_ref().map(Limit::text), "50");
@@ -263,6 +257,17 @@ fn secret(variable: &str) -> Option<Vec<u8>> {
     std::env::var(variable).ok().filter(|secret| !secret.is_empty()).map(String::into_bytes)
 }
 
+/// `embedded`, or the address of a PostgreSQL database.
+fn read_model(text: &str) -> Result<ReadModel, ConfigError> {
+    if text == "embedded" {
+        return Ok(ReadModel::Embedded);
+    }
+    // The address itself may hold a password: it is not repeated.
+    let database =
+        Postgres::new(text).map_err(|error| ConfigError::Value("read-model", error.to_string()))?;
+    Ok(ReadModel::Postgres(database))
+}
+
 /// A whole number above zero, or `off`.
 fn limit(name: &'static str, text: &str) -> Result<Option<u32>, ConfigError> {
     if text == "off" {
@@ -293,6 +298,17 @@ mod tests {
         assert_eq!(limit("rate-limit", "off").unwrap(), None);
         assert_eq!(limit("rate-limit", "5").unwrap(), Some(5));
         assert!(limit("rate-limit", "0").is_err() && limit("rate-limit", "-1").is_err());
+    }
+
+    #[test]
+    fn a_read_model_is_embedded_or_an_address_whose_password_is_never_shown() {
+        assert!(matches!(read_model("embedded"), Ok(ReadModel::Embedded)));
+        let shown = format!("{:?}", read_model("postgres://marquee:hunter2@db:5433/views").unwrap());
+        assert!(shown.contains("db:5433/views") && !shown.contains("hunter2"), "{shown}");
+        for wrong in ["mysql://u:hunter2@db/views", "postgres://u:hunter2@db:port/views", "sqlite"] {
+            let error = read_model(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("read-model") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use marquee_commands::{Commands, CommandsConfig, Contacts, Processes, ProcessesC
 use marquee_event_store::clock::{Clock, SystemClock};
 use marquee_event_store::door::Door;
 use marquee_event_store::embedded::DataDir;
-use marquee_projections::{Views, ViewsConfig};
+use marquee_event_store::lease::{Leases, OwnerOfTheLog};
+use marquee_projections::{ReadModel, Views, ViewsConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -60,8 +61,8 @@ impl Engine {
         let stop = CancellationToken::new();
 
         let views =
-            Views::open(ViewsConfig { dir: state_dir.join("views") }, Arc::clone(&store), stop.clone())
-                .await?;
+            ViewsConfig { dir: state_dir.join("views"), read_model: config.common.read_model.clone() };
+        let views = Views::open(views, Arc::clone(&store), stop.clone()).await?;
         let sandbox = match (&config.sandbox_secret, config.demo) {
             (Some(secret), _) => Some(SandboxGateway::new(secret, own_origin)),
             (None, true) => Some(SandboxGateway::new(&secrets::sandbox(data_dir)?, own_origin)),
@@ -83,7 +84,11 @@ impl Engine {
             publishes,
             stop.clone(),
         )?;
-        let processes = Processes::start(&ProcessesConfig { dir: state_dir }, &commands, &stop)?;
+        let leases: Arc<dyn Leases> = match &config.common.read_model {
+            ReadModel::Embedded => Arc::new(OwnerOfTheLog),
+            ReadModel::Postgres(database) => database.leases(),
+        };
+        let processes = Processes::start(&ProcessesConfig { dir: state_dir }, &commands, leases, &stop)?;
 
         let jwt = JwtConfig {
             secret: secrets::jwt(&config.common)?,

@@ -41,7 +41,8 @@ impl Offline {
     pub async fn open(common: &Common) -> Result<Self, Failure> {
         let log = Self::open_log(common).await?;
         let stop = CancellationToken::new();
-        let config = ViewsConfig { dir: common.log.state_dir(&common.data_dir).join("views") };
+        let dir = common.log.state_dir(&common.data_dir).join("views");
+        let config = ViewsConfig { dir, read_model: common.read_model.clone() };
         let views = Views::open(config, log.log.store(), stop.clone()).await?;
         while !views.ready() {
             tokio::time::sleep(POLL).await;

@@ -1,6 +1,9 @@
 //! How fast views are made from the log, what they cost while they follow it, and how long a start takes.
 //!
-//! `cargo run --release -p marquee-projections --example view_rates -- [bookings] [bookings a second]`
+//! `cargo run --release -p marquee-projections --example view_rates -- [bookings] [bookings a second] [inventory]`
+//!
+//! The inventory is `embedded`, the address of a PostgreSQL database, or `private`: a server of its own on this machine, with
+//! fsync on.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,7 +23,7 @@ use marquee_domain::show::{
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
 use marquee_event_store::{EventStore, Expected, Metadata, NewEvent, Position, StreamName};
-use marquee_projections::{View, Views, ViewsConfig};
+use marquee_projections::{Postgres, ReadModel, View, Views, ViewsConfig};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
@@ -144,9 +147,13 @@ impl Load {
     }
 }
 
-async fn open(dir: &Path, store: &EmbeddedStore) -> Outcome<(Views, CancellationToken)> {
+async fn open(
+    dir: &Path,
+    store: &EmbeddedStore,
+    read_model: ReadModel,
+) -> Outcome<(Views, CancellationToken)> {
     let shutdown = CancellationToken::new();
-    let config = ViewsConfig { dir: dir.to_owned() };
+    let config = ViewsConfig { dir: dir.to_owned(), read_model };
     Ok((Views::open(config, Arc::new(store.clone()), shutdown.clone()).await?, shutdown))
 }
 
@@ -170,9 +177,16 @@ fn processor_time() -> BTreeMap<String, f64> {
 async fn main() -> Outcome {
     // `RUST_LOG=marquee_projections=debug` tells what snapshots cost.
     tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
-    let bookings = arguments.next().transpose()?.unwrap_or(200_000);
-    let a_second = arguments.next().transpose()?.unwrap_or(15_000);
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |default| arguments.next().map_or(Ok(default), |argument| argument.parse::<u64>());
+    let (bookings, a_second) = (number(200_000)?, number(15_000)?);
+    let inventory = arguments.next().unwrap_or_else(|| "embedded".into());
+    let private = (inventory == "private").then(marquee_test_postgres::Postgres::start_durable);
+    let read_model = match (&private, inventory.as_str()) {
+        (Some(server), _) => ReadModel::Postgres(Postgres::new(&server.create_database("rates"))?),
+        (None, "embedded") => ReadModel::Embedded,
+        (None, url) => ReadModel::Postgres(Postgres::new(url)?),
+    };
 
     let dir = tempfile::tempdir_in(".")?;
     let store = EmbeddedStore::open(&DataDir::lock(&dir.path().join("log"))?)?;
@@ -181,7 +195,7 @@ async fn main() -> Outcome {
     load.schedule().await?;
 
     // Live, at a steady rate.
-    let (views, shutdown) = open(&dir.path().join("views"), &store).await?;
+    let (views, shutdown) = open(&dir.path().join("views"), &store, read_model.clone()).await?;
     let (began, before) = (Instant::now(), processor_time());
     let (mut head, mut events, mut made, mut worst) = (Position(0), 0, 0, 0);
     while made < bookings {
@@ -223,11 +237,11 @@ async fn main() -> Outcome {
     shutdown.cancel();
     views.closed().await;
     println!("closed, snapshots written, in {:.3} s", closing.elapsed().as_secs_f64());
-    starts(&dir.path().join("views"), &store, head).await
+    starts(&dir.path().join("views"), &store, &read_model, head).await
 }
 
 /// Opens the views as they were closed, and again without their snapshots.
-async fn starts(dir: &Path, store: &EmbeddedStore, head: Position) -> Outcome {
+async fn starts(dir: &Path, store: &EmbeddedStore, read_model: &ReadModel, head: Position) -> Outcome {
     for kept in [true, false] {
         let mut bytes = 0;
         for entry in std::fs::read_dir(dir)? {
@@ -240,7 +254,7 @@ async fn starts(dir: &Path, store: &EmbeddedStore, head: Position) -> Outcome {
             }
         }
         let began = Instant::now();
-        let (views, shutdown) = open(dir, store).await?;
+        let (views, shutdown) = open(dir, store, read_model.clone()).await?;
         let reached = async |view| {
             let waited = views.wait_for(view, head, PATIENCE).await;
             waited.map(|()| began.elapsed().as_secs_f64())

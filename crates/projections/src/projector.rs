@@ -109,6 +109,9 @@ pub(crate) enum Poison {
         /// Whose it is.
         holder: String,
     },
+    /// The database takes what the event holds for a value that it cannot store.
+    #[error("cannot be stored: {0}")]
+    Refused(String),
 }
 
 /// The streams that a making has stopped reading.

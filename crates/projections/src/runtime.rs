@@ -2,6 +2,9 @@
 
 mod gauges;
 mod lane;
+mod projection;
 mod runner;
 
+pub(crate) use gauges::{Gauges, Pace};
 pub(crate) use lane::Lane;
+pub(crate) use projection::Projection;

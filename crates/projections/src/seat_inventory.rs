@@ -1,14 +1,17 @@
-//! Who sits where and every booking, in `SQLite`.
+//! Who sits where and every booking: in a file of this node (`SQLite`), or in a database that nodes share (PostgreSQL).
 
 mod apply;
+mod bookings;
 mod content;
+mod postgres;
 mod query;
 mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use query::Bookings;
+pub use bookings::Bookings;
+pub(crate) use postgres::PostgresInventory;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +34,7 @@ use crate::status::ParkedStream;
 use crate::views::{View, ViewsError};
 use apply::{Batch, ShowNumbers, Unwritten};
 use content::fingerprint;
-use query::ReadPool;
+use query::{EmbeddedBookings, ReadPool};
 use schema::open_writer;
 
 const NAME: &str = "seat-inventory";
@@ -129,7 +132,7 @@ impl SeatInventory {
 
     /// Reads from whichever making serves reads.
     pub fn bookings(&self) -> Bookings {
-        Bookings { pool: Arc::clone(&self.pool) }
+        Bookings(bookings::Source::Embedded(EmbeddedBookings { pool: Arc::clone(&self.pool) }))
     }
 
     fn load(&self, generation: u64) -> Result<Making, ViewsError> {

@@ -1,5 +1,7 @@
 //! What an operator sees of a projection.
 
+use std::time::Duration;
+
 use marquee_event_store::{Position, StreamName};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,8 @@ pub enum ProjectionState {
     Rebuilding,
     /// It follows the log, but for the streams that hold what it cannot apply. Somebody must look.
     Parked,
+    /// The server that keeps it does not answer. What it holds cannot be read.
+    Unavailable,
 }
 
 impl ProjectionState {
@@ -25,6 +29,7 @@ impl ProjectionState {
             Self::Live => "LIVE",
             Self::Rebuilding => "REBUILDING",
             Self::Parked => "PARKED",
+            Self::Unavailable => "UNAVAILABLE",
         }
     }
 }
@@ -59,6 +64,19 @@ pub struct ProjectionStatus {
     pub eta_seconds: Option<u64>,
     /// The streams that are parked.
     pub parked: Vec<ParkedStream>,
+    /// What it needs and does not have.
+    pub outage: Option<Outage>,
+}
+
+/// Something that a view needs does not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// What it is, such as `postgres`.
+    pub dependency: &'static str,
+    /// What was answered last, for the operator.
+    pub reason: String,
+    /// For how long.
+    pub lasted: Duration,
 }
 
 /// A view did not reach a position within the time that was given.

@@ -12,17 +12,30 @@ use tokio_util::task::TaskTracker;
 use crate::browse::{self, Browse};
 use crate::catalogue::Catalogue;
 use crate::fingerprint::Fingerprint;
+use crate::postgres::Postgres;
 use crate::projector::Blueprint;
-use crate::runtime::Lane;
-use crate::seat_inventory::{self, Bookings};
+use crate::runtime::{Lane, Projection};
+use crate::seat_inventory::{self, Bookings, PostgresInventory};
 use crate::seat_maps::{self, SeatMaps};
-use crate::status::{Behind, ProjectionStatus};
+use crate::status::{Behind, Outage, ProjectionStatus};
 
-/// Where views keep their files.
+/// Where views are kept.
 #[derive(Debug, Clone)]
 pub struct ViewsConfig {
     /// The directory; made where it is missing. All that is in it can be made again from the log.
     pub dir: PathBuf,
+    /// Where bookings are kept to be queried.
+    pub read_model: ReadModel,
+}
+
+/// Where bookings are kept to be queried.
+#[derive(Debug, Clone, Default)]
+pub enum ReadModel {
+    /// In a file of this node.
+    #[default]
+    Embedded,
+    /// In a PostgreSQL database that nodes share.
+    Postgres(Postgres),
 }
 
 /// What a reader may wait for.
@@ -50,6 +63,9 @@ pub enum ViewsError {
     /// The search index cannot be used.
     #[error("the search index cannot be used: {0}")]
     Index(#[from] tantivy::TantivyError),
+    /// The server that keeps the view does not answer, or not as it should.
+    #[error("the view's database is out: {0}")]
+    Unavailable(String),
     /// What is stored in a view is not what this release writes. A rebuild mends it.
     #[error("the view holds what cannot be read: {0}")]
     Corrupt(String),
@@ -64,6 +80,12 @@ pub enum ViewsError {
     Closed,
 }
 
+impl From<sqlx::Error> for ViewsError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
 /// Why a rebuild did not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RebuildError {
@@ -73,6 +95,9 @@ pub enum RebuildError {
     /// One is under way.
     #[error("the projection is being rebuilt already")]
     AlreadyRebuilding,
+    /// The server that keeps the view does not answer.
+    #[error("the view's database is out: {0}")]
+    Unavailable(String),
 }
 
 /// All views. Cheap to clone.
@@ -84,13 +109,13 @@ pub struct Views {
     pub catalogue: Catalogue,
     /// Search by city, date and text.
     pub browse: Browse,
-    /// Bookings, in `SQLite`.
+    /// Bookings, in `SQLite` or PostgreSQL.
     pub bookings: Bookings,
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    lanes: Vec<Arc<Lane>>,
+    lanes: Vec<Arc<dyn Projection>>,
     stopping: CancellationToken,
     /// Nobody reads any more: the projectors stop.
     _unread: DropGuard,
@@ -118,12 +143,21 @@ impl Views {
         let start = |blueprint: Arc<dyn Blueprint>| {
             Lane::start(blueprint, Arc::clone(store), shutdown.clone(), threads.clone())
         };
-        let inventory = Arc::new(seat_inventory::SeatInventory::new(config.dir.clone()));
         let maps = Arc::new(seat_maps::SeatMapsBlueprint::new(config.dir.clone(), Arc::clone(store)));
         let browsing = Arc::new(browse::BrowseBlueprint::new(config.dir.clone()));
-        let (bookings, seat_maps) = (inventory.bookings(), maps.reader());
+        let seat_maps = maps.reader();
         let (catalogue, browse) = (browsing.catalogue(), browsing.browse());
-        let lanes = vec![start(inventory)?, start(maps)?, start(browsing)?];
+        let (bookings, inventory): (Bookings, Arc<dyn Projection>) = match &config.read_model {
+            ReadModel::Embedded => {
+                let inventory = Arc::new(seat_inventory::SeatInventory::new(config.dir.clone()));
+                (inventory.bookings(), start(inventory)?)
+            }
+            ReadModel::Postgres(database) => {
+                let inventory = PostgresInventory::start(database, Arc::clone(store), &shutdown, &threads)?;
+                (inventory.bookings(), inventory)
+            }
+        };
+        let lanes: Vec<Arc<dyn Projection>> = vec![inventory, start(maps)?, start(browsing)?];
         threads.close();
         let inner =
             Arc::new(Inner { lanes, stopping: shutdown.clone(), _unread: shutdown.drop_guard(), threads });
@@ -145,22 +179,32 @@ impl Views {
         self.watch(view).map_or_else(Position::default, |watch| *watch.borrow())
     }
 
+    /// Whether the server that keeps a view does not answer.
+    pub fn is_out(&self, view: View) -> bool {
+        self.inner.lanes.iter().any(|lane| lane.watch(view).is_some() && lane.status().outage.is_some())
+    }
+
     /// Every projection as an operator sees it.
     pub fn status(&self) -> Vec<ProjectionStatus> {
         self.inner.lanes.iter().map(|lane| lane.status()).collect()
     }
 
-    /// Whether every view has caught up once since it was opened.
+    /// Whether every view that can has caught up once since it was opened. One whose server is out does not count: bookings
+    /// are made without it.
     pub fn ready(&self) -> bool {
-        self.inner.lanes.iter().all(|lane| lane.caught_up())
+        self.inner.lanes.iter().all(|lane| lane.caught_up() || lane.status().outage.is_some())
+    }
+
+    /// What the views need and do not have.
+    pub fn outages(&self) -> Vec<Outage> {
+        self.inner.lanes.iter().filter_map(|lane| lane.status().outage).collect()
     }
 
     /// Starts to make a view again, from position 0, beside the one that serves reads; they are swapped once the new
     /// one has caught up.
-    #[expect(clippy::unused_async, reason = "adapters to come ask a server")]
     pub async fn rebuild(&self, name: &str) -> Result<(), RebuildError> {
         let lane = self.lane(name).ok_or_else(|| RebuildError::UnknownProjection(name.into()))?;
-        lane.rebuild()
+        Arc::clone(lane).rebuild().await
     }
 
     /// What a view holds, as a hash of its content in canonical form, at its present position.
@@ -175,7 +219,7 @@ impl Views {
         self.inner.threads.wait().await;
     }
 
-    fn lane(&self, name: &str) -> Option<&Arc<Lane>> {
+    fn lane(&self, name: &str) -> Option<&Arc<dyn Projection>> {
         self.inner.lanes.iter().find(|lane| lane.name() == name)
     }
 

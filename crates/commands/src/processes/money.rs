@@ -10,6 +10,7 @@ use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, RefundId};
 use marquee_domain::payment::{Payment, PaymentCommand, PaymentEvent, RefundCause, RefundRequested};
 use marquee_domain::show::{CancelledBy, ShowEvent};
+use marquee_event_store::lease::Tenancy;
 use marquee_event_store::{Follower, Position, Recorded, StreamName};
 use tokio::time::Instant;
 
@@ -17,7 +18,9 @@ use crate::error::CommandError;
 use crate::execute::execute;
 use crate::gateway::GatewayError;
 use crate::processes::state::ProcessState;
-use crate::processes::{CONCURRENCY, ProcessesError, in_the_name_of, next_page, note_position};
+use crate::processes::{
+    CONCURRENCY, ProcessesError, STANDBY_MEMORY, in_the_name_of, next_page, note_position,
+};
 use crate::{Commands, counters};
 
 const PROCESS: &str = "payment-outcome";
@@ -53,13 +56,19 @@ pub(super) struct MoneyProcess {
     open: HashMap<Task, Open>,
     checkpoint: Position,
     checkpointed: Instant,
+    tenancy: Tenancy,
 }
 
 impl MoneyProcess {
-    pub(super) fn new(commands: Commands, state: ProcessState) -> Result<Self, ProcessesError> {
+    pub(super) fn new(
+        commands: Commands,
+        state: ProcessState,
+        tenancy: Tenancy,
+    ) -> Result<Self, ProcessesError> {
         let checkpoint = state.checkpoint(PROCESS, *commands.inner.store.head().borrow())?;
         let follower = Follower::new(Arc::clone(&commands.inner.store), checkpoint);
-        Ok(Self { commands, state, follower, open: HashMap::new(), checkpoint, checkpointed: Instant::now() })
+        let (open, checkpointed) = (HashMap::new(), Instant::now());
+        Ok(Self { commands, state, follower, open, checkpoint, checkpointed, tenancy })
     }
 
     pub(super) async fn run(mut self) {
@@ -68,7 +77,11 @@ impl MoneyProcess {
             for recorded in &page.events {
                 self.note(recorded);
             }
-            self.work().await;
+            if self.tenancy.should_act() {
+                self.work().await;
+            } else {
+                self.stand_by();
+            }
             self.keep_checkpoint().await;
             tokio::time::sleep(TICK).await;
         }
@@ -130,6 +143,15 @@ impl MoneyProcess {
 
     fn close(&mut self, task: &Task) {
         self.open.remove(task);
+    }
+
+    /// A refund that is owed is told by the log once it is paid; what came of a payment may leave no event that tells.
+    fn stand_by(&mut self) {
+        let now = Instant::now();
+        self.open.retain(|task, open| match task {
+            Task::Settle(_) => open.not_before + STANDBY_MEMORY > now,
+            Task::Refund(_) | Task::PayBack(_) => true,
+        });
     }
 
     async fn work(&mut self) {

@@ -1,6 +1,6 @@
 //! Deadlines: writes `booking.expired` soon after a lock ends, and `booking.completed` after the show does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,20 +9,21 @@ use jiff::Timestamp;
 use marquee_domain::Event;
 use marquee_domain::ids::ShowId;
 use marquee_domain::show::{Rejection, ShowCommand, ShowEvent};
+use marquee_event_store::lease::Tenancy;
 use marquee_event_store::{Follower, Metadata, Recorded};
 use smol_str::SmolStr;
 
 use crate::Commands;
 use crate::error::CommandError;
 use crate::processes::state::ProcessState;
-use crate::processes::{CONCURRENCY, ProcessesError, next_page, note_position};
+use crate::processes::{CONCURRENCY, ProcessesError, STANDBY_MEMORY, next_page, note_position};
 
 const PROCESS: &str = "deadlines";
 /// Between two looks at what is due. A lock's end is written down within a second or two; five are allowed.
 const TICK: Duration = Duration::from_millis(250);
 const MILLIS_PER_SECOND: i64 = 1_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum TimerKind {
     Expire,
     Complete,
@@ -80,14 +81,19 @@ pub(super) struct TimerProcess {
     state: ProcessState,
     follower: Follower,
     timers: BTreeSet<Timer>,
+    tenancy: Tenancy,
 }
 
 impl TimerProcess {
-    pub(super) fn new(commands: Commands, state: ProcessState) -> Result<Self, ProcessesError> {
+    pub(super) fn new(
+        commands: Commands,
+        state: ProcessState,
+        tenancy: Tenancy,
+    ) -> Result<Self, ProcessesError> {
         let checkpoint = state.checkpoint(PROCESS, *commands.inner.store.head().borrow())?;
         let timers = state.timers()?.into_iter().collect();
         let follower = Follower::new(Arc::clone(&commands.inner.store), checkpoint);
-        Ok(Self { commands, state, follower, timers })
+        Ok(Self { commands, state, follower, timers, tenancy })
     }
 
     pub(super) async fn run(mut self) {
@@ -117,12 +123,23 @@ impl TimerProcess {
     /// Acts on what is due, and returns what needs no acting on any more.
     async fn fire(&mut self) -> Vec<Timer> {
         let now = self.commands.inner.clock.now();
-        let due: Vec<Timer> = self.timers.iter().take_while(|timer| timer.due <= now).cloned().collect();
-        let commands = &self.commands;
-        let fired =
-            stream::iter(due).map(|timer| async move { act(commands, &timer).await.then_some(timer) });
-        let fired: Vec<Timer> =
-            fired.buffer_unordered(CONCURRENCY).filter_map(|timer| async { timer }).collect().await;
+        let due = |timers: &BTreeSet<Timer>, by: Timestamp| -> Vec<Timer> {
+            timers.iter().take_while(|timer| timer.due <= by).cloned().collect()
+        };
+        let fired: Vec<Timer> = if self.tenancy.should_act() {
+            let due = due(&self.timers, now);
+            // One act does all that is due of its kind in a show: after a standby of hours there may be much.
+            let last: HashMap<(TimerKind, ShowId), Timer> =
+                due.iter().map(|timer| ((timer.kind, timer.show.clone()), timer.clone())).collect();
+            let commands = &self.commands;
+            let done = stream::iter(last.into_values())
+                .map(|timer| async move { act(commands, &timer).await.then_some((timer.kind, timer.show)) });
+            let done: HashSet<(TimerKind, ShowId)> =
+                done.buffer_unordered(CONCURRENCY).filter_map(|done| async { done }).collect().await;
+            due.into_iter().filter(|timer| done.contains(&(timer.kind, timer.show.clone()))).collect()
+        } else {
+            due(&self.timers, now - STANDBY_MEMORY)
+        };
         for timer in &fired {
             self.timers.remove(timer);
         }

@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::projector::Projector;
-use crate::status::{ParkedStream, ProjectionState, ProjectionStatus};
+use crate::status::{Outage, ParkedStream, ProjectionState, ProjectionStatus};
 use crate::views::View;
 
 /// How fast a projection reads what happened before.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     began: Instant,
     events: u64,
     reached: Position,
@@ -38,7 +38,7 @@ impl Pace {
 }
 
 /// What a lane shows of itself.
-pub(super) struct Gauges {
+pub(crate) struct Gauges {
     name: &'static str,
     visible: Vec<(View, watch::Sender<Position>)>,
     generation: AtomicU64,
@@ -47,6 +47,7 @@ pub(super) struct Gauges {
     caught_up: AtomicBool,
     pub rebuilding: AtomicBool,
     pace: Mutex<Option<Pace>>,
+    outage: Mutex<Option<(Instant, Outage)>>,
     parked: Mutex<Arc<Vec<ParkedStream>>>,
     position_gauge: Gauge,
     lag_gauge: Gauge,
@@ -67,6 +68,7 @@ impl Gauges {
             caught_up: AtomicBool::new(false),
             rebuilding: AtomicBool::new(false),
             pace: Mutex::new(None),
+            outage: Mutex::new(None),
             parked: Mutex::default(),
             position_gauge: metrics::gauge!("marquee_projection_position", "projection" => name),
             lag_gauge: metrics::gauge!("marquee_projection_lag", "projection" => name),
@@ -101,6 +103,65 @@ impl Gauges {
         self.lag_gauge.set(head.0.saturating_sub(slowest.0) as f64);
     }
 
+    /// Shows where a view is that nodes share. It may go back where the server that keeps it was restored.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats; exact to 2^53")]
+    pub fn show_shared(&self, generation: u64, position: Position, head: Position) {
+        self.generation.store(generation, Ordering::Release);
+        if position >= self.end {
+            self.caught_up.store(true, Ordering::Release);
+        }
+        for (_, sender) in &self.visible {
+            sender.send_if_modified(|shown| std::mem::replace(shown, position) != position);
+        }
+        self.position_gauge.set(position.0 as f64);
+        self.lag_gauge.set(head.0.saturating_sub(position.0) as f64);
+    }
+
+    /// What the view needs does not answer.
+    pub fn out(&self, dependency: &'static str, reason: &str) {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *outage {
+            Some((_, outage)) => reason.clone_into(&mut outage.reason),
+            None => {
+                tracing::error!(
+                    projection = self.name,
+                    dependency,
+                    reason,
+                    "a view is out; it will try again"
+                );
+                let reason = reason.to_owned();
+                *outage = Some((Instant::now(), Outage { dependency, reason, lasted: Duration::ZERO }));
+            }
+        }
+        metrics::gauge!("marquee_dependency_up", "dependency" => dependency).set(0.0);
+    }
+
+    /// What the view needs answers.
+    pub fn back(&self) {
+        let ended = self.outage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((since, Outage { dependency, .. })) = ended {
+            let seconds = since.elapsed().as_secs();
+            tracing::info!(projection = self.name, dependency, seconds, "the view is back");
+            metrics::gauge!("marquee_dependency_up", "dependency" => dependency).set(1.0);
+        }
+    }
+
+    /// What the view needs and does not have.
+    pub fn outage(&self) -> Option<Outage> {
+        let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        outage.as_ref().map(|(since, outage)| Outage { lasted: since.elapsed(), ..outage.clone() })
+    }
+
+    /// Counts what was read of what happened before the view was opened.
+    pub fn keep_pace(&self, events: usize, reached: Position) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.caught_up() {
+            *pace = None;
+        } else {
+            pace.get_or_insert_with(Pace::new).add(events, reached);
+        }
+    }
+
     pub fn count(&self, events: usize) {
         self.events_total.increment(events as u64);
     }
@@ -127,7 +188,9 @@ impl Gauges {
         let checkpoint = self.visible.iter().map(|(_, sender)| *sender.borrow()).min().unwrap_or_default();
         let parked = Arc::clone(&self.parked.lock().unwrap_or_else(PoisonError::into_inner));
         let pace = *self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let outage = self.outage();
         let status = match (self.rebuilding.load(Ordering::Acquire), self.caught_up(), parked.is_empty()) {
+            _ if outage.is_some() => ProjectionState::Unavailable,
             (true, _, _) => ProjectionState::Rebuilding,
             (false, false, _) => ProjectionState::CatchingUp,
             (false, true, false) => ProjectionState::Parked,
@@ -142,6 +205,7 @@ impl Gauges {
             events_per_second: pace.map(|pace| pace.per_second()),
             eta_seconds: pace.and_then(|pace| eta(head.0.saturating_sub(pace.reached.0), pace.per_second())),
             parked: parked.to_vec(),
+            outage,
         }
     }
 }

@@ -1,15 +1,16 @@
 //! A projection: the making that serves reads, and the one that may be built beside it.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::future::BoxFuture;
 use marquee_event_store::{EventStore, Position};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::gauges::Gauges;
+use super::projection::Projection;
 use super::runner::{Ask, Runner, Stopped};
 use crate::fingerprint::Fingerprint;
 use crate::projector::{Blueprint, Projector};
@@ -44,31 +45,7 @@ impl Lane {
         Ok(lane)
     }
 
-    pub fn name(&self) -> &'static str {
-        self.blueprint.name()
-    }
-
-    /// How far readers of a view see; `None` where another lane feeds it.
-    pub fn watch(&self, view: View) -> Option<watch::Receiver<Position>> {
-        self.gauges.watch(view)
-    }
-
-    pub fn status(&self) -> ProjectionStatus {
-        self.gauges.status(*self.store.head().borrow())
-    }
-
-    pub fn caught_up(&self) -> bool {
-        self.gauges.caught_up()
-    }
-
-    pub async fn fingerprint(&self) -> Result<Fingerprint, ViewsError> {
-        let (reply, answer) = oneshot::channel();
-        self.asks.send(Ask::Fingerprint(reply)).await.map_err(|_| ViewsError::Closed)?;
-        answer.await.map_err(|_| ViewsError::Closed)?
-    }
-
-    /// Begins a new making beside the one that serves reads.
-    pub fn rebuild(self: &Arc<Self>) -> Result<(), RebuildError> {
+    fn begin_rebuild(self: &Arc<Self>) -> Result<(), RebuildError> {
         if self.gauges.rebuilding.swap(true, Ordering::AcqRel) {
             return Err(RebuildError::AlreadyRebuilding);
         }
@@ -136,6 +113,36 @@ impl Lane {
                 Ok((old, asks))
             }
         }
+    }
+}
+
+impl Projection for Lane {
+    fn name(&self) -> &'static str {
+        self.blueprint.name()
+    }
+
+    fn watch(&self, view: View) -> Option<watch::Receiver<Position>> {
+        self.gauges.watch(view)
+    }
+
+    fn status(&self) -> ProjectionStatus {
+        self.gauges.status(*self.store.head().borrow())
+    }
+
+    fn caught_up(&self) -> bool {
+        self.gauges.caught_up()
+    }
+
+    fn fingerprint(&self) -> BoxFuture<'_, Result<Fingerprint, ViewsError>> {
+        Box::pin(async {
+            let (reply, answer) = oneshot::channel();
+            self.asks.send(Ask::Fingerprint(reply)).await.map_err(|_| ViewsError::Closed)?;
+            answer.await.map_err(|_| ViewsError::Closed)?
+        })
+    }
+
+    fn rebuild(self: Arc<Self>) -> BoxFuture<'static, Result<(), RebuildError>> {
+        Box::pin(std::future::ready(self.begin_rebuild()))
     }
 }
 

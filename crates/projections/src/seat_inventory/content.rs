@@ -11,7 +11,7 @@ use crate::views::ViewsError;
 
 /// A record of the canonical form. Numbers of shows are left out: they are the file's own.
 #[derive(Serialize)]
-enum Content<'a> {
+pub(super) enum Content<'a> {
     Show { id: String, theatre: String, start: i64, end: i64, timezone: String, cancelled: bool },
     Booking { show: String, unique: String, row: &'a Booking },
     Seat { show: String, seat: String, booking: String },

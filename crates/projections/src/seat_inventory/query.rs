@@ -38,14 +38,13 @@ impl ReadPool {
     }
 }
 
-/// Reads bookings. Cheap to clone.
+/// Reads bookings from the file. Cheap to clone.
 #[derive(Clone)]
-pub struct Bookings {
+pub struct EmbeddedBookings {
     pub(super) pool: Arc<ArcSwap<ReadPool>>,
 }
 
-impl Bookings {
-    /// A booking; `None` where the view has none of this id.
+impl EmbeddedBookings {
     pub async fn get(&self, id: &BookingId) -> Result<Option<BookingRow>, ViewsError> {
         let Some(show) = id.show() else { return Ok(None) };
         let id = id.clone();
@@ -60,20 +59,7 @@ impl Bookings {
         .await
     }
 
-    /// A customer's bookings, the newest first, at most `limit`; `after` is the `next_cursor` of the page before. A
-    /// cursor that no page gave is [`ViewsError::InvalidCursor`].
-    pub async fn list(
-        &self,
-        user: &UserId,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<BookingPage, ViewsError> {
-        let before = match after {
-            None => i64::MAX,
-            Some(cursor) => {
-                cursor.parse().ok().filter(|began| *began > 0).ok_or(ViewsError::InvalidCursor)?
-            }
-        };
+    pub async fn list(&self, user: &UserId, before: i64, limit: u32) -> Result<BookingPage, ViewsError> {
         let user = user.clone();
         self.read(move |db| {
             let mut statement = db.prepare_cached(&format!(

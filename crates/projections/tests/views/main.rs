@@ -1,11 +1,15 @@
 //! The read side over a real log: what readers see, and that a view made again is the view that was.
 
 #[cfg(test)]
-mod bookings;
-#[cfg(test)]
 mod browsing;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod inventory;
+#[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod rebuilds;
 #[cfg(test)]

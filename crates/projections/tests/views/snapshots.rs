@@ -18,7 +18,7 @@ use marquee_event_store::{
 use marquee_projections::{ShowQuery, Views};
 use tokio::sync::watch;
 
-use crate::world::{ALL_NAMES, ALL_VIEWS, Past, World, before, confirmed, open_views, open_views_on, time};
+use crate::world::{ALL_NAMES, ALL_VIEWS, Past, World, before, confirmed, open_views, open_views_of, time};
 
 const MEMORY_VIEWS: [&str; 2] = ["seat-maps", "browse"];
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -84,7 +84,7 @@ impl EventStore for Watched {
 /// Opens the views, lets them catch up and closes them again: their hashes, and from where the log was first read.
 async fn opened(dir: &Path, world: &World) -> (Vec<String>, Position) {
     let watched = Arc::new(Watched { log: world.store.clone(), read_after: Mutex::default() });
-    let (views, shutdown) = open_views_on(dir, Arc::clone(&watched) as Arc<dyn EventStore>).await;
+    let (views, shutdown) = open_views_of(dir, Arc::clone(&watched) as Arc<dyn EventStore>, None).await;
     let hashes = hashes(&views, world.head).await;
     shutdown.cancel();
     views.closed().await;

@@ -16,7 +16,7 @@ use marquee_domain::show::*;
 use marquee_domain::theatre::*;
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
 use marquee_event_store::{EventStore, Expected, Metadata, NewEvent, Position, StreamName};
-use marquee_projections::{View, Views, ViewsConfig};
+use marquee_projections::{Postgres, ReadModel, View, Views, ViewsConfig};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -41,33 +41,62 @@ pub struct World {
     pub head: Position,
     /// When the next events are decided.
     pub now: Timestamp,
+    /// The address of the database that keeps the inventory; `None` where a file does.
+    pub database: Option<String>,
     shutdown: CancellationToken,
     revisions: HashMap<StreamName, u64>,
 }
 
+/// The inventory in a file of its own.
 pub async fn open_views(dir: &Path, store: &EmbeddedStore) -> (Views, CancellationToken) {
-    open_views_on(dir, Arc::new(store.clone())).await
+    open_views_on(dir, store, None).await
 }
 
-pub async fn open_views_on(dir: &Path, store: Arc<dyn EventStore>) -> (Views, CancellationToken) {
+/// The inventory in a database, as another process would have it.
+pub async fn open_views_on(
+    dir: &Path,
+    store: &EmbeddedStore,
+    database: Option<&str>,
+) -> (Views, CancellationToken) {
+    open_views_of(dir, Arc::new(store.clone()), database).await
+}
+
+pub async fn open_views_of(
+    dir: &Path,
+    store: Arc<dyn EventStore>,
+    database: Option<&str>,
+) -> (Views, CancellationToken) {
     let shutdown = CancellationToken::new();
-    let config = ViewsConfig { dir: dir.to_owned() };
+    let read_model = match database {
+        None => ReadModel::Embedded,
+        Some(url) => ReadModel::Postgres(Postgres::new(url).unwrap()),
+    };
+    let config = ViewsConfig { dir: dir.to_owned(), read_model };
     let views = Views::open(config, store, shutdown.clone()).await.unwrap();
     (views, shutdown)
 }
 
 impl World {
     pub async fn new() -> Self {
+        Self::on(None).await
+    }
+
+    pub async fn on(database: Option<String>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::lock(&dir.path().join("log")).unwrap();
         let store = EmbeddedStore::open(&data).unwrap();
-        let (views, shutdown) = open_views(&dir.path().join("views"), &store).await;
-        Self { store, views, dir, head: Position(0), now: before(), shutdown, revisions: HashMap::new() }
+        let (views, shutdown) = open_views_on(&dir.path().join("views"), &store, database.as_deref()).await;
+        let revisions = HashMap::new();
+        Self { store, views, dir, head: Position(0), now: before(), database, shutdown, revisions }
     }
 
     /// Bangalore, its theatre and three films.
     pub async fn with_catalogue() -> Self {
-        let mut world = Self::new().await;
+        Self::with_catalogue_on(None).await
+    }
+
+    pub async fn with_catalogue_on(database: Option<String>) -> Self {
+        let mut world = Self::on(database).await;
         world.city("blr", "Bengaluru").await;
         world.theatre("th_101", "blr", "PVR Orion").await;
         world.movie("mv_1", "Interstellar", &["Science Fiction"]).await;
@@ -192,7 +221,8 @@ impl World {
 
     pub async fn reopen_views(&mut self) {
         self.close_views().await;
-        (self.views, self.shutdown) = open_views(&self.dir.path().join("views"), &self.store).await;
+        let views = self.dir.path().join("views");
+        (self.views, self.shutdown) = open_views_on(&views, &self.store, self.database.as_deref()).await;
     }
 
     pub async fn rebuild(&self, name: &str) {

@@ -30,13 +30,19 @@ pub(crate) async fn read(
     Segments(booking_id): Segments<String>,
     headers: HeaderMap,
 ) -> Result<Json<BookingBody>, ApiError> {
-    app.wait(View::Bookings, &headers).await?;
+    let reached = app.reached(View::Bookings, &headers).await?;
     let id = booking_id_of(&booking_id)?;
     let now = app.clock.now();
-    let row = app.views.bookings.get(&id).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the bookings view is out; a booking is read from its stream");
-        None
-    });
+    let row = match reached {
+        Ok(()) => app.views.bookings.get(&id).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the bookings view is out; a booking is read from its stream");
+            None
+        }),
+        Err(behind) => {
+            tracing::debug!(%behind, "the bookings view is behind; a booking is read from its stream");
+            None
+        }
+    };
     // What is not final may have moved on since the view saw it: its stream knows.
     let settled = row.filter(|row| match row.status {
         BookingStatus::Completed | BookingStatus::Failed | BookingStatus::Expired => true,

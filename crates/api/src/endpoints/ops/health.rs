@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use jiff::SignedDuration;
+use marquee_projections::Outage;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -16,16 +18,21 @@ pub(crate) async fn alive() -> Json<Value> {
 }
 
 /// The log is within reach, every view has caught up, and requests can be served. What is out without keeping anybody from
-/// booking, such as the message bus, is named in `degraded`.
+/// booking, such as PostgreSQL or the message bus, is named in `degraded` with the instant since which it is: taking every node out
+/// for it would help nobody.
 #[utoipa::path(get, operation_id = "getReadiness", path = "/readyz", tag = "ops", responses((status = 200, description = "ready"), (status = 503, description = "not yet")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     let outage = app.store.outage();
     if outage.is_none() && app.views.ready() {
         let mut body = json!({ "status": "ready" });
+        let mut degraded: Vec<Value> =
+            app.views.outages().iter().map(|outage| missing(&app, outage)).collect();
         if let Some(outage) = app.outbound.publisher.status().out {
             let bus = format!("messages ({})", app.outbound.publisher.bus());
-            let outage = json!({ "dependency": bus, "since": outage.since, "reason": outage.reason });
-            body["degraded"] = json!([outage]);
+            degraded.push(json!({ "dependency": bus, "since": outage.since, "reason": outage.reason }));
+        }
+        if !degraded.is_empty() {
+            body["degraded"] = json!(degraded);
         }
         return Ok(Json(body));
     }
@@ -34,6 +41,12 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiErro
     let behind = behind.map(|projection| format!("{} is {} events behind", projection.name, projection.lag));
     let missing: Vec<String> = outage.into_iter().chain(behind).collect();
     Err(ApiError::not_ready(&missing))
+}
+
+fn missing(app: &App, outage: &Outage) -> Value {
+    let lasted = i64::try_from(outage.lasted.as_millis()).unwrap_or(i64::MAX);
+    let since = app.clock.now() - SignedDuration::from_millis(lasted);
+    json!({ "dependency": outage.dependency, "since": since.to_string() })
 }
 
 /// Metrics, as Prometheus reads them.

@@ -28,7 +28,7 @@ pub(crate) struct ProjectionParams {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProjectionBody {
     name: &'static str,
-    /// `CATCHING_UP`, `LIVE`, `REBUILDING` or `PARKED`.
+    /// `CATCHING_UP`, `LIVE`, `REBUILDING`, `PARKED` or `UNAVAILABLE`.
     status: &'static str,
     /// Grows with each rebuild.
     generation: u64,
