@@ -109,7 +109,7 @@ async fn while_nats_is_out_booking_goes_on_and_readiness_says_since_when() {
         ready.get("degraded").is_some().then_some(ready)
     })
     .await;
-    assert_eq!(ready["status"], "ready");
+    assert_eq!(ready["status"], "degraded");
     let outage = &ready["degraded"][0];
     assert_keys(outage, &["dependency", "since", "reason"]);
     assert_eq!(outage["dependency"], "messages (nats)");

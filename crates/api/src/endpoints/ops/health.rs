@@ -24,17 +24,17 @@ pub(crate) async fn alive() -> Json<Value> {
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Value>, ApiError> {
     let outage = app.store.outage();
     if outage.is_none() && app.views.ready() {
-        let mut body = json!({ "status": "ready" });
         let mut degraded: Vec<Value> =
             app.views.outages().iter().map(|outage| missing(&app, outage)).collect();
         if let Some(outage) = app.outbound.publisher.status().out {
             let bus = format!("messages ({})", app.outbound.publisher.bus());
             degraded.push(json!({ "dependency": bus, "since": outage.since, "reason": outage.reason }));
         }
-        if !degraded.is_empty() {
-            body["degraded"] = json!(degraded);
-        }
-        return Ok(Json(body));
+        return Ok(Json(if degraded.is_empty() {
+            json!({ "status": "ready" })
+        } else {
+            json!({ "status": "degraded", "degraded": degraded })
+        }));
     }
     let outage = outage.map(|outage| format!("the event store, since {}: {}", outage.since, outage.reason));
     let behind = app.views.status().into_iter().filter(|projection| projection.lag > 0);
