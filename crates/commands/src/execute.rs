@@ -45,6 +45,9 @@ where
         let unreadable = |reason: String| {
             ReadError::Unavailable(format!("{} at revision {}: {reason}", recorded.stream, recorded.revision))
         };
+        if recorded.revision != self.count {
+            return Err(unreadable(format!("{} was to come", self.count)));
+        }
         let event = recorded.event().map_err(|error| unreadable(error.to_string()))?;
         let event = event.try_into().map_err(|_| unreadable("an event of another aggregate".into()))?;
         self.state.evolve(event);

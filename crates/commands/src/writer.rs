@@ -324,7 +324,8 @@ impl Writer {
             }
             let count = events.len();
             let noted: Vec<Option<Noted>> = events.iter().map(|new| Noted::of(&new.event)).collect();
-            let expected = Expected::after(durable.loaded.count);
+            let folded = durable.loaded.count;
+            let expected = Expected::after(folded);
             let appended = self.shared.store.append(self.stream.clone(), expected, events).await;
             match appended {
                 Ok(appended) => {
@@ -350,6 +351,11 @@ impl Writer {
                     durable = before.unwrap_or_default();
                     if let Err(error) = self.catch_up(&mut durable).await {
                         return unavailable(&mut replies, &error);
+                    }
+                    if durable.loaded.count == folded {
+                        // To decide again would conflict again, without end.
+                        tracing::error!(stream = %self.stream, "the log refuses an append at the end that it shows");
+                        return unavailable(&mut replies, "the log does not agree with itself");
                     }
                     proven = true;
                     self.durable = Some(durable);

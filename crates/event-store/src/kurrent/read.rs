@@ -61,7 +61,11 @@ impl Shared {
         }
         let mut events = Vec::new();
         self.ask(&Ask::Stream(stream.clone(), options), |event| {
-            events.extend(event);
+            match event {
+                Some(event) => events.push(event),
+                // The read was cut, and begins anew where it began.
+                None => events.clear(),
+            }
             events.len() < limit
         })
         .await?;

@@ -124,6 +124,10 @@ fn check(parameters: &str) -> Result<(), UrlError> {
         if name == "defaultdeadline" && value.parse::<u64>().is_err() {
             return Err(UrlError::Malformed("defaultDeadline must be a number of milliseconds".into()));
         }
+        if name == "nodepreference" && !value.eq_ignore_ascii_case("leader") {
+            let reason = "nodePreference must be leader: a follower lags, and a refusal from what it has proves nothing";
+            return Err(UrlError::Malformed(reason.into()));
+        }
         if name.starts_with("keepalive") && value.parse::<u64>().is_ok_and(|millis| millis < 10_000) {
             return Err(UrlError::Malformed(format!("{name} must be at least 10000 (milliseconds)")));
         }
