@@ -5,6 +5,9 @@
 pub mod audit;
 #[path = "support/http.rs"]
 pub mod http;
+#[expect(dead_code, reason = "its other ways are for the tests of the bus itself")]
+#[path = "support/nats.rs"]
+pub mod nats;
 #[path = "support/server.rs"]
 pub mod server;
 #[path = "support/time.rs"]

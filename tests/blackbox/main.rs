@@ -4,10 +4,6 @@
 #[path = "../support.rs"]
 mod support;
 
-#[expect(dead_code, reason = "its other ways are for the tests of the bus itself")]
-#[path = "../support/nats.rs"]
-mod nats_server;
-
 mod booking;
 mod booking_life;
 mod browse;

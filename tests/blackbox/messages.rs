@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::nats_server::NatsServer;
 use crate::support::http::assert_keys;
+use crate::support::nats::NatsServer;
 use crate::support::server::{Options, Server};
 use crate::support::time::eventually;
 use crate::support::tokens::token;
 use crate::support::world::{SOON, World};
+
+/// The queue that ops read.
+fn queue() -> Options {
+    Options::messages("embedded")
+}
 
 async fn messages(world: &World, query: &str) -> Value {
     world.http.get(&format!("/ops/messages{query}")).token(&token("ops", "ops_1")).send().await.expect(200)
@@ -33,7 +38,7 @@ async fn told(world: &World, subject: &'static str) -> Value {
 
 #[tokio::test]
 async fn a_confirmed_booking_is_told_to_the_outside() {
-    let world = World::new().await;
+    let world = World::with(&queue()).await;
     let booking = world.confirmed("u_1", &["A1", "A2"]).await;
     let message = told(&world, "marquee.booking.confirmed").await;
     assert_keys(&message, &["eventId", "position", "time", "correlationId", "type", "data"]);
@@ -53,7 +58,7 @@ async fn a_confirmed_booking_is_told_to_the_outside() {
 
 #[tokio::test]
 async fn messages_are_read_on_from_a_position_by_operators_and_auditors_alone() {
-    let world = World::new().await;
+    let world = World::with(&queue()).await;
     world.confirmed("u_1", &["A1"]).await;
     told(&world, "marquee.booking.confirmed").await;
     let (all, mut paged, mut after) = (messages(&world, "?limit=1000").await, vec![], 0);
@@ -76,12 +81,12 @@ async fn messages_are_read_on_from_a_position_by_operators_and_auditors_alone() 
 /// Killed at any time, the server tells what it had not told yet, and nothing twice.
 #[tokio::test]
 async fn what_happened_before_a_crash_is_told_after_it_once() {
-    let mut world = World::new().await;
+    let mut world = World::with(&queue()).await;
     let mut booked = vec![];
     for seat in ["A1", "A2", "A3", "A4"] {
         booked.push(world.confirmed("u_1", &[seat]).await);
         let home = world.server.kill().await;
-        world.server = Server::with(home, &Options::default()).await;
+        world.server = Server::with(home, &queue()).await;
         world.http = world.server.http.clone();
     }
     let confirmed = eventually(SOON, "four confirmations", async || {
@@ -101,8 +106,7 @@ async fn what_happened_before_a_crash_is_told_after_it_once() {
 /// Nobody listens there. Who books need not know.
 #[tokio::test]
 async fn while_nats_is_out_booking_goes_on_and_readiness_says_since_when() {
-    let options = Options { messages: "nats://127.0.0.1:1".into(), ..Options::default() };
-    let world = World::with(&options).await;
+    let world = World::with(&Options::messages("nats://127.0.0.1:1")).await;
     world.confirmed("u_1", &["A1"]).await;
     let ready = eventually(SOON, "the outage", async || {
         let ready = world.http.root("GET", "/readyz").send().await.expect(200);
@@ -125,7 +129,7 @@ async fn while_nats_is_out_booking_goes_on_and_readiness_says_since_when() {
 #[tokio::test]
 async fn nats_hears_each_booking_once_though_it_was_killed_and_wiped_meanwhile() {
     let mut nats = NatsServer::started();
-    let world = World::with(&Options { messages: nats.url(), ..Options::default() }).await;
+    let world = World::with(&Options::messages(&nats.url())).await;
     let mut booked = vec![world.confirmed("u_1", &["A1"]).await];
     nats.kill();
     booked.push(world.confirmed("u_1", &["A2"]).await);

@@ -12,6 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PLACES: [&str; 3] = ["nats-server", "/usr/sbin/nats-server", "/usr/local/bin/nats-server"];
 
 /// A server on an address that stays the same however often it is started. Killed when dropped.
+#[derive(Debug)]
 pub struct NatsServer {
     address: SocketAddr,
     home: TempDir,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::support::http::Http;
+use crate::support::nats::NatsServer;
 use crate::support::tokens::JWT_SECRET;
 
 /// The secret that the sandbox gateway signs with.
@@ -29,8 +30,8 @@ pub struct Options {
     pub live_locks_per_user: &'static str,
     /// The origin that clients reach it by, where that is not where it listens.
     pub public_url: Option<&'static str>,
-    /// Where messages to the outside go.
-    pub messages: String,
+    /// Where messages to the outside go, if not where the suite has them go.
+    pub messages: Option<String>,
     /// Blocks that any one file may have, as `ulimit -f` counts them: a disk that fills up.
     pub largest_file: Option<u32>,
     /// From this flush of the event log on, every one of them fails: a disk that breaks.
@@ -59,7 +60,7 @@ impl Default for Options {
             rate_limit: "off",
             live_locks_per_user: "off",
             public_url: None,
-            messages: "embedded".into(),
+            messages: None,
             largest_file: None,
             failing_flush: None,
             event_store: None,
@@ -73,12 +74,17 @@ impl Options {
     pub fn embedded() -> Self {
         Self { event_store: Some("embedded".into()), ..Self::default() }
     }
+
+    /// For a test that says where messages go.
+    pub fn messages(to: &str) -> Self {
+        Self { messages: Some(to.to_owned()), ..Self::default() }
+    }
 }
 
 /// A data directory; it goes when the last that uses it goes.
 ///
 /// With `MARQUEE_TEST_EVENT_STORE=kurrentdb` the log of each home lies behind the door of another server, which stands in for
-/// KurrentDB and lives as long as the home.
+/// KurrentDB and lives as long as the home. With `MARQUEE_TEST_MESSAGES=nats` its messages go to a NATS server of its own.
 #[derive(Debug, Clone)]
 pub struct Home(Arc<Place>);
 
@@ -86,13 +92,14 @@ pub struct Home(Arc<Place>);
 struct Place {
     dir: TempDir,
     stand_in: OnceCell<Server>,
+    nats: OnceLock<NatsServer>,
 }
 
 impl Home {
     /// With the read model that the suite is run on: `MARQUEE_TEST_READ_MODEL=postgres`, or embedded.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("marquee-test-").tempdir().unwrap();
-        let home = Self(Arc::new(Place { dir, stand_in: OnceCell::new() }));
+        let home = Self(Arc::new(Place { dir, stand_in: OnceCell::new(), nats: OnceLock::new() }));
         match std::env::var("MARQUEE_TEST_READ_MODEL").as_deref() {
             Err(_) | Ok("embedded") => home,
             Ok("postgres") => home.with_read_model(&marquee_test_postgres::database()),
@@ -128,11 +135,21 @@ impl Home {
         match std::env::var("MARQUEE_TEST_EVENT_STORE").as_deref() {
             Err(_) | Ok("embedded") => None,
             Ok("kurrentdb") => {
-                let options = Options { door: Door::Writable, ..Options::default() };
+                let options = Options { door: Door::Writable, ..Options::messages("embedded") };
                 let stand_in = || Box::pin(async move { Server::with(Self::new(), &options).await });
                 Some(self.0.stand_in.get_or_init(stand_in).await.kurrentdb())
             }
             Ok(other) => panic!("MARQUEE_TEST_EVENT_STORE is {other}, neither embedded nor kurrentdb"),
+        }
+    }
+
+    /// Where messages go.
+    fn messages(&self, options: &Options) -> String {
+        match (&options.messages, std::env::var("MARQUEE_TEST_MESSAGES").as_deref()) {
+            (Some(to), _) => to.clone(),
+            (None, Err(_) | Ok("embedded")) => "embedded".into(),
+            (None, Ok("nats")) => self.0.nats.get_or_init(NatsServer::started).url(),
+            (None, Ok(other)) => panic!("MARQUEE_TEST_MESSAGES is {other}, neither embedded nor nats"),
         }
     }
 
@@ -227,7 +244,7 @@ impl Server {
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
             .args(["--rate-limit", options.rate_limit])
             .args(["--live-locks-per-user", options.live_locks_per_user])
-            .args(["--messages", &options.messages])
+            .args(["--messages", &home.messages(options)])
             .args(options.public_url.map(|url| format!("--public-url={url}")))
             .stdout(log.try_clone().unwrap())
             .stderr(log)

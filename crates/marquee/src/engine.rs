@@ -11,7 +11,6 @@ use marquee_event_store::embedded::DataDir;
 use marquee_event_store::lease::{Leases, OwnerOfTheLog};
 use marquee_projections::{ReadModel, Views, ViewsConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -75,19 +74,17 @@ impl Engine {
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);
-        // One node is the one that publishes; whether this is it changes where several share the log.
-        let (_, publishes) = watch::channel(true);
-        let outbound = config.messages.start(
-            &state_dir,
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            publishes,
-            stop.clone(),
-        )?;
         let leases: Arc<dyn Leases> = match &config.common.read_model {
             ReadModel::Embedded => Arc::new(OwnerOfTheLog),
             ReadModel::Postgres(database) => database.leases(),
         };
+        let outbound = config.messages.start(
+            &state_dir,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&leases),
+            stop.clone(),
+        )?;
         let processes = Processes::start(&ProcessesConfig { dir: state_dir }, &commands, leases, &stop)?;
 
         let jwt = JwtConfig {

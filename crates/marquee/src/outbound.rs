@@ -6,6 +6,7 @@ use std::sync::Arc;
 use marquee_api::Outbound;
 use marquee_event_store::EventStore;
 use marquee_event_store::clock::Clock;
+use marquee_event_store::lease::{Leases, keep};
 use marquee_projections::messages::{
     EmbeddedBus, MessageBus, Messages, NatsBus, NatsConfig, NatsCredentials, Retention,
 };
@@ -57,14 +58,14 @@ impl MessagesChoice {
             .map_err(|error| ConfigError::Value(NAME, format!("neither embedded nor a URL: {error}")))
     }
 
-    /// Opens the bus and starts to publish. NATS need not be there: it is waited for. `chosen` says whether this node is the one
-    /// that publishes to NATS; a queue in the data directory is each node's own.
+    /// Opens the bus and starts to publish. NATS need not be there: it is waited for. Of the nodes that share `leases`, one
+    /// publishes to NATS; a queue in the data directory is each node's own.
     pub fn start(
         &self,
         state_dir: &Path,
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
-        chosen: watch::Receiver<bool>,
+        leases: Arc<dyn Leases>,
         stop: CancellationToken,
     ) -> Result<Outbound, Failure> {
         let (bus, queue, chosen): (Arc<dyn MessageBus>, _, _) = match self {
@@ -74,11 +75,33 @@ impl MessagesChoice {
             }
             Self::Nats(config) => {
                 tracing::info!(servers = ?config, "messages go to NATS");
-                (Arc::new(NatsBus::new(config.clone())), None, chosen)
+                (Arc::new(NatsBus::new(config.clone())), None, chosen(leases, stop.clone()))
             }
         };
         Ok(Outbound { publisher: Messages::start(store, bus, clock, chosen, stop)?, queue })
     }
+}
+
+/// Whether this node is the one that publishes. Where nobody can say, each node does: what is told twice has the same id
+/// and is stored once.
+fn chosen(leases: Arc<dyn Leases>, stop: CancellationToken) -> watch::Receiver<bool> {
+    let (sender, chosen) = watch::channel(false);
+    let (mut tenancy, keeping) = keep(leases, NAME, stop);
+    tokio::spawn(async move {
+        let telling = async {
+            loop {
+                let now = tenancy.should_act();
+                sender.send_if_modified(|before| std::mem::replace(before, now) != now);
+                tenancy.changed().await;
+            }
+        };
+        // The lease is let go before this ends.
+        tokio::select! {
+            () = keeping => {}
+            () = telling => {}
+        }
+    });
+    chosen
 }
 
 fn variable(name: &str) -> Option<String> {

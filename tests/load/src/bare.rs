@@ -28,6 +28,14 @@ pub struct Announcement {
     pub listen: SocketAddr,
 }
 
+impl Announcement {
+    /// Tells it to who waits for the file.
+    pub fn write(&self, announce: &Path) -> Result<(), LoadError> {
+        let text = serde_json::to_vec(self).map_err(LoadError::shape("the announcement"))?;
+        std::fs::write(announce, text).map_err(LoadError::io(announce.display().to_string()))
+    }
+}
+
 struct Bare {
     verifier: Verifier,
     booked: AtomicU64,
@@ -48,8 +56,7 @@ pub async fn serve(announce: &Path) -> Result<(), LoadError> {
     let listener =
         tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(LoadError::io("listening on loopback"))?;
     let listen = listener.local_addr().map_err(LoadError::io("reading the listening address"))?;
-    let text = serde_json::to_vec(&Announcement { listen }).map_err(LoadError::shape("the announcement"))?;
-    std::fs::write(announce, text).map_err(LoadError::io(announce.display().to_string()))?;
+    Announcement { listen }.write(announce)?;
     let listener = listener.tap_io(|socket| {
         // Without it the answer may wait for an acknowledgement; it costs the ceiling nothing where it fails.
         let _ = socket.set_nodelay(true);

@@ -8,8 +8,16 @@ mod ledger;
 mod log_ceiling;
 mod machine;
 mod measure;
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "the suites that share it need more of it, and fail by panicking"
+)]
+#[path = "../../support/nats.rs"]
+mod nats;
 mod options;
 mod process;
+mod production;
 mod report;
 mod scenario;
 mod seats;
@@ -48,6 +56,15 @@ enum Child {
         #[arg(long)]
         announce: PathBuf,
     },
+    /// Serves KurrentDB's protocol on an empty log until it is stopped
+    #[command(hide = true)]
+    Door {
+        #[arg(long)]
+        dir: PathBuf,
+        /// Where to write the address
+        #[arg(long)]
+        announce: PathBuf,
+    },
     /// Measures the log alone
     #[command(hide = true)]
     Log {
@@ -68,6 +85,7 @@ async fn main() -> ExitCode {
     let done = match child {
         None => measure(&options).await,
         Some(Child::Bare { announce }) => bare::serve(&announce).await.map(|()| true),
+        Some(Child::Door { dir, announce }) => production::serve_door(&dir, &announce).await.map(|()| true),
         Some(Child::Log { dir, appenders, streams, seconds }) => log(&dir, appenders, streams, seconds).await,
     };
     match done {
@@ -97,8 +115,8 @@ async fn measure(options: &Options) -> Result<bool, LoadError> {
     let bare_dir = scratch()?;
     let bare = Server::bare(bare_dir.path()).await?;
     let mut outcomes = Vec::new();
-    for scenario in options.scenario.scenarios() {
-        outcomes.push(scenario::run(options, scenario, &bare, scratch()?.path()).await?);
+    for (scenario, kept) in options.scenario.plan() {
+        outcomes.push(scenario::run(options, scenario, kept, &bare, scratch()?.path()).await?);
     }
     bare.stop().await?;
 

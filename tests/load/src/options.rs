@@ -22,11 +22,22 @@ pub enum Scenario {
     Seatmap,
 }
 
+/// What Marquee keeps its log, its bookings and its messages in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it in its own directory.
+    Embedded,
+    /// A log behind KurrentDB's protocol, PostgreSQL and NATS.
+    Production,
+}
+
 /// Which scenarios to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Which {
-    /// Every one.
+    /// Every one, on the embedded default.
     All,
+    /// Bookings over many shows and the full cycle, on the embedded default and on the production backends.
+    Production,
     /// Bookings of free seats over many shows.
     Spread,
     /// Bookings of random seats of one show.
@@ -40,15 +51,21 @@ pub enum Which {
 }
 
 impl Which {
-    /// The scenarios, in the order of the report.
-    pub fn scenarios(self) -> Vec<Scenario> {
+    /// The scenarios and what they run on, in the order of the report.
+    pub fn plan(self) -> Vec<(Scenario, Kept)> {
+        let embedded =
+            |scenarios: &[Scenario]| scenarios.iter().map(|&scenario| (scenario, Kept::Embedded)).collect();
         match self {
-            Self::All => Scenario::value_variants().to_vec(),
-            Self::Spread => vec![Scenario::Spread],
-            Self::Hot => vec![Scenario::Hot],
-            Self::Rush => vec![Scenario::Rush],
-            Self::Cycle => vec![Scenario::Cycle],
-            Self::Seatmap => vec![Scenario::Seatmap],
+            Self::All => embedded(Scenario::value_variants()),
+            Self::Production => [Scenario::Spread, Scenario::Cycle]
+                .into_iter()
+                .flat_map(|scenario| [(scenario, Kept::Embedded), (scenario, Kept::Production)])
+                .collect(),
+            Self::Spread => embedded(&[Scenario::Spread]),
+            Self::Hot => embedded(&[Scenario::Hot]),
+            Self::Rush => embedded(&[Scenario::Rush]),
+            Self::Cycle => embedded(&[Scenario::Cycle]),
+            Self::Seatmap => embedded(&[Scenario::Seatmap]),
         }
     }
 }

@@ -32,8 +32,21 @@ impl Server {
         Self::start("the bare handler", command, &announced, dir).await
     }
 
-    /// Starts Marquee on an empty data directory inside `dir`.
-    pub async fn marquee(program: &Path, dir: &Path) -> Result<Self, LoadError> {
+    /// Starts this program's own door for KurrentDB's clients, on an empty log inside `dir`.
+    pub async fn door(dir: &Path) -> Result<Self, LoadError> {
+        let program = std::env::current_exe().map_err(LoadError::io("finding this program"))?;
+        let announced = dir.join("door.json");
+        let mut command = Command::new(program);
+        command.arg("door").arg("--dir").arg(dir.join("log")).arg("--announce").arg(&announced);
+        Self::start("the door", command, &announced, dir).await
+    }
+
+    /// Starts Marquee on an empty data directory inside `dir`, with these settings.
+    pub async fn marquee(
+        program: &Path,
+        dir: &Path,
+        settings: Vec<(&'static str, String)>,
+    ) -> Result<Self, LoadError> {
         let data = dir.join("data");
         let mut command = Command::new(program);
         for (name, _) in
@@ -44,6 +57,7 @@ impl Server {
         command
             .current_dir(dir)
             .env("RUST_LOG", "warn")
+            .envs(settings)
             .env("MARQUEE_JWT_SECRET", crate::token::JWT_SECRET)
             .env("MARQUEE_SANDBOX_SECRET", crate::scenario::SANDBOX_SECRET)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -60,7 +74,7 @@ impl Server {
         announced: &Path,
         dir: &Path,
     ) -> Result<Self, LoadError> {
-        let log: PathBuf = dir.join("stderr.log");
+        let log: PathBuf = dir.join(format!("{}.log", name.replace(' ', "-")));
         let stderr = File::create(&log).map_err(LoadError::io(log.display().to_string()))?;
         let child = command
             .stdin(Stdio::null())

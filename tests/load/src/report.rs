@@ -7,7 +7,7 @@ use crate::error::LoadError;
 use crate::log_ceiling::Ceiling;
 use crate::machine;
 use crate::measure::{self, Phase};
-use crate::options::{Options, Scenario};
+use crate::options::{Kept, Options, Scenario};
 use crate::scenario::{Outcome, Row};
 
 /// Longest p99 of a booking over many shows, in microseconds.
@@ -25,12 +25,16 @@ fn target(scenario: Scenario) -> Option<f64> {
 }
 
 fn describe(row: &Row) -> String {
-    match row.scenario {
+    let what = match row.scenario {
         Scenario::Spread => "bookings over many shows".into(),
         Scenario::Hot => "one hot show, 201 and 409".into(),
         Scenario::Rush => "one hot show after another".into(),
         Scenario::Cycle => "requests of the full cycle".into(),
         Scenario::Seatmap => format!("seat maps of {} bytes", row.bytes.unwrap_or_default()),
+    };
+    match row.kept {
+        Kept::Embedded => what,
+        Kept::Production => format!("{what}, production backends"),
     }
 }
 
@@ -117,7 +121,11 @@ fn table_row(text: &mut String, row: &Row) -> Result<(), LoadError> {
         }
     }
     let answers: Vec<_> = statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
-    let target = match (target(row.scenario), share(row)) {
+    let aim = match row.kept {
+        Kept::Embedded => target(row.scenario),
+        Kept::Production => None,
+    };
+    let target = match (aim, share(row)) {
         (Some(target), Some(share)) => format!("≥ {target:.0} %: {}", verdict(share >= target)),
         (Some(target), None) => format!("≥ {target:.0} %"),
         (None, _) => String::new(),
@@ -175,7 +183,7 @@ fn verdicts(outcomes: &[Outcome]) -> Result<Vec<String>, LoadError> {
     let spread: Vec<_> = outcomes
         .iter()
         .flat_map(|outcome| &outcome.rows)
-        .filter(|row| row.scenario == Scenario::Spread)
+        .filter(|row| row.scenario == Scenario::Spread && row.kept == Kept::Embedded)
         .collect();
     if let [row, wide] = spread[..] {
         let mut latencies = measure::latencies()?;
@@ -200,6 +208,24 @@ fn verdicts(outcomes: &[Outcome]) -> Result<Vec<String>, LoadError> {
             whole(Some(narrow)),
             verdict(broad >= narrow)
         ));
+    }
+    let rows = || outcomes.iter().flat_map(|outcome| &outcome.rows);
+    for row in rows().filter(|row| row.kept == Kept::Production) {
+        let same = |other: &&Row| {
+            (other.kept, other.scenario, other.clients) == (Kept::Embedded, row.scenario, row.clients)
+        };
+        if let (Some(production), Some(embedded)) =
+            (rate(&row.marquee), rows().find(same).and_then(|other| rate(&other.marquee)))
+        {
+            lines.push(format!(
+                "{}, {} clients: {} a second, {:.0} % of the embedded default's {}.",
+                describe(row),
+                row.clients,
+                whole(Some(production)),
+                100.0 * production / embedded,
+                whole(Some(embedded))
+            ));
+        }
     }
     Ok(lines)
 }

@@ -16,8 +16,9 @@ use crate::client::Client;
 use crate::error::LoadError;
 use crate::ledger::Ledger;
 use crate::measure::{self, Phase};
-use crate::options::{Options, Scenario};
+use crate::options::{Kept, Options, Scenario};
 use crate::process::Server;
+use crate::production::Backends;
 use crate::seats::Seats;
 use crate::token;
 use crate::wire::{BookingStatus, excerpt};
@@ -41,6 +42,8 @@ const READ_SHOWS: usize = 8;
 pub struct Row {
     /// What clients did.
     pub scenario: Scenario,
+    /// What Marquee ran on.
+    pub kept: Kept,
     /// How many they were.
     pub clients: usize,
     /// Phases of Marquee.
@@ -69,6 +72,7 @@ pub struct Outcome {
 struct Run<'a> {
     options: &'a Options,
     scenario: Scenario,
+    kept: Kept,
     bare: &'a Server,
     server: Server,
     world: World,
@@ -80,13 +84,19 @@ struct Run<'a> {
 pub async fn run(
     options: &Options,
     scenario: Scenario,
+    kept: Kept,
     bare: &Server,
     dir: &Path,
 ) -> Result<Outcome, LoadError> {
-    let server = Server::marquee(&options.marquee, dir).await?;
+    let backends = match kept {
+        Kept::Embedded => None,
+        Kept::Production => Some(Backends::start(dir).await?),
+    };
+    let settings = backends.as_ref().map(Backends::environment).unwrap_or_default();
+    let server = Server::marquee(&options.marquee, dir, settings).await?;
     let world = World::build(&server.base, hall(scenario)).await?;
     let ops = Client::new(&server.base, Some(&token::mint("u_load_ops", "ops", None)?), 1)?;
-    let mut run = Run { options, scenario, bare, server, world, ops, behind: Vec::new() };
+    let mut run = Run { options, scenario, kept, bare, server, world, ops, behind: Vec::new() };
     let mut rows = match scenario {
         Scenario::Spread | Scenario::Hot | Scenario::Rush | Scenario::Cycle => run.bookings().await?,
         Scenario::Seatmap => vec![run.seat_maps().await?],
@@ -132,7 +142,14 @@ impl Run<'_> {
     }
 
     fn row(&self, clients: usize) -> Row {
-        Row { scenario: self.scenario, clients, marquee: Vec::new(), bare: Vec::new(), bytes: None }
+        Row {
+            scenario: self.scenario,
+            kept: self.kept,
+            clients,
+            marquee: Vec::new(),
+            bare: Vec::new(),
+            bytes: None,
+        }
     }
 
     /// Shows that nobody has booked yet, known to every view.
