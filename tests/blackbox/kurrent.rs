@@ -38,6 +38,24 @@ async fn a_password_on_the_command_line_is_refused() {
     assert!(!said.contains("changeit"), "{said}");
 }
 
+/// Its views hold positions, which mean something else in another log.
+#[tokio::test]
+async fn a_directory_that_was_used_with_another_log_is_refused() {
+    let (one, another) = (with_door(Door::Writable).await, with_door(Door::Writable).await);
+    let (status, home) = node(one.server.kurrentdb()).await.stop().await;
+    assert!(status.success());
+    let serve = async |url: &str| {
+        let output = run(&home.data_dir(), &["serve", "--listen", "127.0.0.1:0", "--event-store", url]).await;
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (started, said) = serve(&another.server.kurrentdb()).await;
+    assert!(!started && said.contains("another log") && said.contains("kurrentdb"), "{said}");
+
+    std::fs::remove_dir_all(home.data_dir().join("kurrentdb")).unwrap();
+    let options = Options { event_store: Some(another.server.kurrentdb()), ..Options::default() };
+    Server::with(home, &options).await;
+}
+
 #[tokio::test]
 async fn nodes_on_one_log_sell_a_seat_once_and_see_each_others_bookings() {
     let world = with_door(Door::Writable).await;

@@ -6,7 +6,7 @@ use marquee_test_postgres::Postgres;
 use serde_json::Value;
 
 use crate::support::http::Http;
-use crate::support::server::{Home, Options, Server};
+use crate::support::server::{Home, Options, Server, run};
 use crate::support::time::eventually;
 use crate::support::tokens::{customer, token};
 use crate::support::world::World;
@@ -59,6 +59,31 @@ async fn bookings_are_listed_from_the_database_and_survive_the_server() {
     let projections = http.get("/ops/projections").token(&token("ops", "ops_1")).send().await.expect(200);
     let inventory = &projections["projections"][0];
     assert_eq!((&inventory["name"], &inventory["generation"]), (&"seat-inventory".into(), &1.into()));
+}
+
+/// Positions mean nothing in another log: what its rows say would be taken for this one's, or be thrown away.
+#[tokio::test]
+async fn a_database_of_another_log_is_left_alone() {
+    let postgres = Postgres::start();
+    let url = postgres.create_database("views");
+    let world = World::on(Server::with(Home::new().with_read_model(&url), &Options::default()).await).await;
+    let position = world.book("u_1", &["A1"]).await.position();
+    ids_of(&world, "u_1", position).await;
+    let rows = || postgres.psql("views", "SELECT generation, booking_id FROM bookings");
+    let before = rows();
+    assert!(!before.is_empty());
+
+    let stranger = Home::new();
+    let first = World::on(Server::with(stranger.clone(), &Options::default()).await).await;
+    let (status, _) = first.server.stop().await;
+    assert!(status.success());
+    for home in [stranger, Home::new()] {
+        let home = home.with_read_model(&url);
+        let refused = run(&home.data_dir(), &["serve", "--listen", "127.0.0.1:0"]).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains("another log"), "{said}");
+    }
+    assert_eq!(rows(), before);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod door;
 pub mod embedded;
 mod envelope;
+pub mod identity;
 pub mod kurrent;
 pub mod lease;
 pub mod migrate;

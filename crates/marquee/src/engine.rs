@@ -9,7 +9,7 @@ use marquee_event_store::clock::{Clock, SystemClock};
 use marquee_event_store::door::Door;
 use marquee_event_store::embedded::DataDir;
 use marquee_event_store::lease::{Leases, OwnerOfTheLog};
-use marquee_projections::{ReadModel, Views, ViewsConfig};
+use marquee_projections::{ReadModel, SourceError, Views, ViewsConfig};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,14 @@ impl Engine {
         let (store, state_dir) = (log.store(), config.common.log.state_dir(data_dir));
         let stop = CancellationToken::new();
 
+        if let ReadModel::Postgres(database) = &config.common.read_model {
+            match database.claim(&*store).await {
+                Ok(_) => {}
+                Err(another @ SourceError::Another { .. }) => return Err(another.into()),
+                // Booking goes on without it; whoever connects later looks again.
+                Err(error) => tracing::warn!(%error, "the read model cannot be looked into yet"),
+            }
+        }
         let views =
             ViewsConfig { dir: state_dir.join("views"), read_model: config.common.read_model.clone() };
         let views = Views::open(views, Arc::clone(&store), stop.clone()).await?;

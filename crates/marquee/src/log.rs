@@ -1,5 +1,7 @@
 //! The log: which one it is, and the one that is open.
 
+mod source;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +76,9 @@ impl Log {
             LogChoice::Embedded => Ok(Self::Embedded(EmbeddedStore::open(dir)?)),
             LogChoice::Kurrent(seeds) => {
                 tracing::info!(%seeds, "the log is on KurrentDB");
-                Ok(Self::Kurrent(KurrentStore::open(seeds.clone(), clock, PATIENCE).await?))
+                let store = KurrentStore::open(seeds.clone(), clock, PATIENCE).await?;
+                source::check(&choice.state_dir(dir.path()), &store).await?;
+                Ok(Self::Kurrent(store))
             }
         }
     }

@@ -22,7 +22,7 @@ mod wire;
 pub use browse::{Browse, BrowseError, MoviePage, MovieQuery, ShowQuery, TheatreShows};
 pub use catalogue::{Catalogue, ShowCard};
 pub use fingerprint::Fingerprint;
-pub use postgres::{InvalidAddress, Postgres};
+pub use postgres::{InvalidAddress, Postgres, Source, SourceError};
 pub use seat_inventory::{BookingPage, BookingRow, Bookings, RefundRow, RefundStatus};
 pub use seat_maps::{Availability, AvailabilityStatus, RenderedSeatMap, SeatMaps, SeatSnapshot, SeatStatus};
 pub use status::{Behind, Outage, ParkedStream, ProjectionState, ProjectionStatus};

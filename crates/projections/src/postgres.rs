@@ -2,6 +2,7 @@
 
 mod leases;
 mod migrations;
+mod source;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use sqlx::{ConnectOptions, Connection};
 pub(crate) use leases::PostgresLeases;
 #[cfg(test)]
 pub(crate) use leases::{HOLD, RELEASE};
+#[cfg(test)]
+pub(crate) use source::{CLAIM, SOURCE};
+pub use source::{Source, SourceError};
 
 /// Connections for those who read; a writer and the leases have one each of their own.
 const READERS: u32 = 8;

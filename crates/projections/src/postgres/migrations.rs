@@ -3,8 +3,10 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "seat inventory", include_str!("../../migrations/0001_seat_inventory.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "seat inventory", include_str!("../../migrations/0001_seat_inventory.sql")),
+    (2, "source log", include_str!("../../migrations/0002_source_log.sql")),
+];
 
 pub(super) fn migrator() -> Migrator {
     let migration = |(version, description, sql): &(i64, &'static str, &'static str)| {

@@ -15,7 +15,7 @@ use marquee_domain::pricing::{AppliedOffer, Pricing};
 use marquee_domain::show::*;
 use marquee_domain::theatre::*;
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
-use marquee_event_store::{EventStore, Expected, Metadata, NewEvent, Position, StreamName};
+use marquee_event_store::{EventStore, Expected, Metadata, NewEvent, Position, StreamName, TypeFilter};
 use marquee_projections::{Postgres, ReadModel, View, Views, ViewsConfig};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -115,6 +115,22 @@ impl World {
             self.store.append(stream, expected, events.into_iter().map(event).collect()).await.unwrap();
         self.head = appended.position;
         appended.position
+    }
+
+    /// The log as an early copy has it.
+    pub async fn restored_to_its_first_event(&self) -> Self {
+        let mut restored = Self::new().await;
+        let first = self.store.read_all(Position(0), 1, TypeFilter::All).await.unwrap().events.remove(0);
+        let again = NewEvent {
+            id: first.id,
+            time: first.time,
+            event: first.event().unwrap().clone(),
+            metadata: Arc::new(first.metadata.clone()),
+        };
+        let appended = restored.store.append(first.stream.clone(), Expected::NoStream, vec![again]).await;
+        restored.head = appended.unwrap().position;
+        assert_eq!(restored.head, first.position);
+        restored
     }
 
     pub async fn on_show(&mut self, show: &str, event: impl Into<ShowEvent>) -> Position {

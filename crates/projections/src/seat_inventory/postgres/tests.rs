@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::making::{self, Listed, Making, State, Unapplied};
 use super::sql;
-use crate::postgres::{HOLD, Postgres, RELEASE};
+use crate::postgres::{CLAIM, HOLD, Postgres, RELEASE, SOURCE};
 
 async fn migrated() -> Postgres {
     let database = Postgres::new(&marquee_test_postgres::database()).unwrap();
@@ -23,7 +23,7 @@ async fn migrated() -> Postgres {
 #[tokio::test]
 async fn every_statement_fits_the_tables() {
     let mut db = migrated().await.writer().await.unwrap();
-    for statement in sql::ALL.iter().chain(&[HOLD, RELEASE]) {
+    for statement in sql::ALL.iter().chain(&[HOLD, RELEASE, CLAIM, SOURCE]) {
         if let Err(error) = (&mut db).prepare(statement.into_sql_str()).await {
             panic!("{statement}: {error}");
         }

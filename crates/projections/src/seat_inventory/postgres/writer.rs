@@ -15,7 +15,7 @@ use super::super::NAME;
 use super::making::{self, Listed, Making, State, Unapplied};
 use super::pages::Pages;
 use super::{rows, sql};
-use crate::postgres::{Postgres, bounded};
+use crate::postgres::{Postgres, Source, SourceError, bounded};
 use crate::runtime::{Gauges, Pace};
 
 /// Events a page while the view follows the log: bounds what is held in memory and how long rows are locked.
@@ -47,6 +47,8 @@ enum Ended {
     Sql(#[from] sqlx::Error),
     #[error(transparent)]
     Migration(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 /// Why this node does not write any more.
@@ -54,6 +56,13 @@ enum Stopped {
     /// Another has the lease, or had it in between.
     Fenced,
     Failed(sqlx::Error),
+    Source(SourceError),
+}
+
+impl From<SourceError> for Stopped {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
 }
 
 impl From<sqlx::Error> for Stopped {
@@ -79,6 +88,8 @@ pub(super) struct Writer {
     tenancy: Tenancy,
     shutdown: CancellationToken,
     migrated: bool,
+    /// Whether the tables are known to be made of this log. One without events is as good as any.
+    ours: bool,
     backoff: Duration,
 }
 
@@ -90,7 +101,16 @@ impl Writer {
         tenancy: Tenancy,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { database, store, gauges, tenancy, shutdown, migrated: false, backoff: FIRST_BACKOFF }
+        Self {
+            database,
+            store,
+            gauges,
+            tenancy,
+            shutdown,
+            migrated: false,
+            ours: false,
+            backoff: FIRST_BACKOFF,
+        }
     }
 
     /// Runs until the shutdown. Whatever fails is tried again, from the checkpoint that is stored.
@@ -113,6 +133,7 @@ impl Writer {
             self.database.migrate().await?;
             self.migrated = true;
         }
+        self.check_source().await?;
         let mut db = self.database.writer().await?;
         loop {
             let Some(epoch) = self.tenancy.epoch() else {
@@ -122,6 +143,7 @@ impl Writer {
             match self.lead(&mut db, epoch).await {
                 Ok(()) => {}
                 Err(Stopped::Failed(error)) => return Err(error.into()),
+                Err(Stopped::Source(error)) => return Err(error.into()),
                 Err(Stopped::Fenced) => {
                     tracing::warn!(projection = NAME, %epoch, "another node has taken the view over; nothing was written");
                     self.stand_by(&mut db).await?;
@@ -130,8 +152,16 @@ impl Writer {
         }
     }
 
+    async fn check_source(&mut self) -> Result<(), SourceError> {
+        if !self.ours {
+            self.ours = Box::pin(self.database.check_source(&*self.store)).await? == Source::Ours;
+        }
+        Ok(())
+    }
+
     /// Shows how far the node that has the lease has come.
-    async fn stand_by(&mut self, db: &mut PgConnection) -> sqlx::Result<()> {
+    async fn stand_by(&mut self, db: &mut PgConnection) -> Result<(), Ended> {
+        self.check_source().await?;
         let serving = bounded(PATIENCE, sqlx::query(sql::SERVING).fetch_optional(&mut *db)).await?;
         if let Some(row) = serving {
             let generation: i64 = row.try_get("generation")?;
@@ -222,6 +252,7 @@ impl Writer {
     }
 
     async fn follow(&mut self, db: &mut PgConnection, live: &mut Live) -> Result<(), Stopped> {
+        self.check_source().await?;
         let Live { making: live, pages } = live;
         let Some(page) = read(pages, live.position).await else { return Ok(()) };
         let parked = live.parking.rows().len();
