@@ -42,7 +42,10 @@ async fn a_password_on_the_command_line_is_refused() {
 #[tokio::test]
 async fn a_directory_that_was_used_with_another_log_is_refused() {
     let (one, another) = (with_door(Door::Writable).await, with_door(Door::Writable).await);
-    let (status, home) = node(one.server.kurrentdb()).await.stop().await;
+    let options = Options { event_store: Some(one.server.kurrentdb()), ..Options::default() };
+    // A database would be refused as well, and stays so.
+    let home = Home::new().with_read_model("embedded");
+    let (status, home) = Server::with(home, &options).await.stop().await;
     assert!(status.success());
     let serve = async |url: &str| {
         let output = run(&home.data_dir(), &["serve", "--listen", "127.0.0.1:0", "--event-store", url]).await;

@@ -2,8 +2,9 @@
 //!
 //! The client (1.2.0) has defects that this adapter absorbs. One whose connection fails is dead for ever, and asks no second node: it
 //! is thrown away and made anew on the next seed (`connector`). Its subscriptions neither resume at checkpoints nor survive a
-//! stream that ends well, on which they spin (`spin`): the loop over them is our own (`follow`). Its batch appends die of one
-//! conflict: every append is a call of its own.
+//! stream that ends well, on which they spin (`spin`): the loop over them is our own (`follow`). Its calls
+//! wait for an acknowledgement that is put off, and its batch appends die of one conflict: appends try the second and fall back on
+//! the first (`sessions`).
 
 mod append;
 mod clock_rule;
@@ -14,7 +15,10 @@ mod follow;
 mod meters;
 mod read;
 mod seeds;
+mod sessions;
 mod spin;
+#[cfg(test)]
+mod stand_in;
 mod tail;
 
 use std::sync::{Arc, Mutex, PoisonError};

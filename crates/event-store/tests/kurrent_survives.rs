@@ -185,3 +185,48 @@ async fn what_no_node_would_read_or_no_server_take_is_not_sent() {
     assert_eq!(served.log.read_stream(stream, 0, 10).await.unwrap().len(), 1);
     served.close().await;
 }
+
+/// The client sends the head of a call and then its body, which the system holds back until the head is acknowledged: some 40 ms.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_waits_for_no_acknowledgement_that_is_put_off() {
+    let served = Served::open(true).await;
+    let store = store(&served.url()).await;
+    let (stream, mut took) = (some_stream(), Vec::new());
+    for n in 0..41 {
+        let began = Instant::now();
+        store.append(stream.clone(), Expected::after(n), vec![some_event()]).await.unwrap();
+        took.push(began.elapsed());
+    }
+    took.sort();
+    assert!(took[20] < Duration::from_millis(30), "{took:?}");
+    served.close().await;
+}
+
+/// In the client, one that is refused takes along all that are under way in the same call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_beside_those_that_conflict_are_written_once_and_told_so() {
+    let served = Served::open(true).await;
+    let store = store(&served.url()).await;
+    let writing = (0..64).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let (stream, mut ids) = (some_stream(), Vec::new());
+            for n in 0..10 {
+                let event = some_event();
+                ids.push(event.id);
+                let appended = store.append(stream.clone(), Expected::after(n), vec![event]).await.unwrap();
+                assert_eq!(appended.revision, n);
+                let late = store.append(stream.clone(), Expected::NoStream, vec![some_event()]).await;
+                assert_eq!(late, Err(AppendError::Conflict { current: Some(n) }));
+            }
+            (stream, ids)
+        })
+    });
+    for written in futures_util::future::join_all(writing).await {
+        let (stream, ids) = written.unwrap();
+        let there = served.log.read_stream(stream, 0, 100).await.unwrap();
+        assert_eq!(there.iter().map(|event| event.id).collect::<Vec<_>>(), ids);
+    }
+    assert_eq!(store.outage(), None, "a conflict is no reason to connect again");
+    served.close().await;
+}

@@ -1,7 +1,11 @@
-//! `BatchAppend`: appends one after the other over one call, each judged by itself.
+//! `BatchAppend`: many appends over one call, each judged by itself.
+//!
+//! They are begun in the order in which they come, and the next does not wait until the last is durable.
 
 use std::collections::HashMap;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tonic::{Code, Request, Response, Status, Streaming};
 use uuid::Uuid;
@@ -21,6 +25,8 @@ use super::wire::{read_id, read_stream_name};
 
 /// Answers that may wait for a client to take them.
 const ANSWERS: usize = 16;
+/// Appends of one call that may be on their way into the log.
+const MAX_BEGUN: usize = 256;
 /// Appends that a client may have begun and not ended.
 const MAX_OPEN: usize = 64;
 
@@ -29,6 +35,42 @@ struct Open {
     options: Options,
     proposals: Vec<ProposedMessage>,
     size: usize,
+}
+
+impl Open {
+    /// Whether it says at which revision.
+    fn is_exact(&self) -> bool {
+        match self.options.expected_stream_position {
+            Some(Told::StreamPosition(_) | Told::NoStream(())) => true,
+            Some(Told::Any(()) | Told::StreamExists(())) | None => false,
+        }
+    }
+}
+
+/// Adds a part to its append; the append, once no other part is to come.
+fn complete(open: &mut HashMap<Uuid, Open>, message: BatchAppendReq) -> Result<Option<Open>, Refusal> {
+    let id =
+        read_id(message.correlation_id.as_ref()).ok_or_else(|| malformed("the correlation id is no UUID"))?;
+    // The options come with the first part alone.
+    let mut append = match (open.remove(&id), message.options) {
+        (Some(append), _) => append,
+        (None, Some(options)) => Open { options, proposals: vec![], size: 0 },
+        (None, None) => return Err(malformed("the append does not begin with its options")),
+    };
+    append.size += message.proposed_messages.iter().map(size_of).sum::<usize>();
+    append.proposals.extend(message.proposed_messages);
+    match (message.is_final, append.size > MAX_APPEND) {
+        (true, _) => Ok(Some(append)),
+        // What is still to come of it has no options, and would end the call: so does this.
+        (false, true) => Err(Refusal::TooLarge),
+        (false, false) if open.len() == MAX_OPEN => {
+            Err(malformed("too many appends are begun and not ended"))
+        }
+        (false, false) => {
+            open.insert(id, append);
+            Ok(None)
+        }
+    }
 }
 
 impl Streams {
@@ -61,32 +103,34 @@ impl Streams {
         client: &str,
         tell: &mpsc::Sender<Result<BatchAppendResp, Status>>,
     ) -> Result<(), Status> {
-        let mut open: HashMap<Uuid, Open> = HashMap::new();
-        while let Some(message) = messages.message().await? {
-            let id = read_id(message.correlation_id.as_ref())
-                .ok_or_else(|| malformed("the correlation id is no UUID"))?;
-            // The options come with the first part alone.
-            let mut append = match (open.remove(&id), message.options) {
-                (Some(append), _) => append,
-                (None, Some(options)) => Open { options, proposals: vec![], size: 0 },
-                (None, None) => return Err(malformed("the append does not begin with its options").into()),
-            };
-            append.size += message.proposed_messages.iter().map(size_of).sum::<usize>();
-            append.proposals.extend(message.proposed_messages);
-            let too_large = append.size > MAX_APPEND;
-            if !message.is_final && !too_large {
-                if open.len() == MAX_OPEN {
-                    return Err(malformed("too many appends are begun and not ended").into());
+        let mut open = HashMap::new();
+        let mut begun = FuturesUnordered::new();
+        loop {
+            let message = tokio::select! {
+                message = messages.message(), if begun.len() < MAX_BEGUN => message?,
+                Some(answer) = begun.next() => {
+                    if tell.send(Ok(answer?)).await.is_err() {
+                        return Ok(());
+                    }
+                    continue;
                 }
-                open.insert(id, append);
-                continue;
+            };
+            let Some(message) = message else { break };
+            let correlation_id = message.correlation_id.clone();
+            if let Some(append) = complete(&mut open, message)? {
+                // One that goes wherever the stream ends has to see where what came before it has gone.
+                while !append.is_exact()
+                    && let Some(answer) = begun.next().await
+                {
+                    if tell.send(Ok(answer?)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                begun.push(self.judge(append, correlation_id, client));
             }
-            if too_large && !message.is_final {
-                // What is still to come of it has no options, and would end the call: so does this.
-                return Err(Refusal::TooLarge.into());
-            }
-            let answer = self.judge(append, message.correlation_id, client).await?;
-            if tell.send(Ok(answer)).await.is_err() {
+        }
+        while let Some(answer) = begun.next().await {
+            if tell.send(Ok(answer?)).await.is_err() {
                 return Ok(());
             }
         }

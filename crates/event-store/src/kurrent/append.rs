@@ -1,15 +1,18 @@
-//! Appends: each a call of its own, under an exact expected revision and with ids that stay through every retry.
+//! Appends, under an exact expected revision and with ids that stay through every retry.
 //!
 //! With both, the server itself answers a repeated append like the first. Where it sees a conflict instead, the stream is read at the
-//! revisions in question and the ids decide.
+//! revisions in question and the ids decide. So an append may be tried over a call that is open, which is fast and knows success
+//! alone (`sessions`), and then by a call of its own.
 
 use std::time::{Duration, Instant};
 
-use kurrentdb::{AppendToStreamOptions, CurrentRevision, Error, StreamState};
+use kurrentdb::{AppendToStreamOptions, CurrentRevision, Error, EventData, StreamState};
 
 use super::Shared;
+use super::connector::Lease;
 use super::events::Outgoing;
 use super::failure::Failure;
+use super::sessions;
 use crate::port::{AppendError, Appended, Expected, Position, ReadError};
 use crate::stream::StreamName;
 
@@ -17,6 +20,8 @@ use crate::stream::StreamName;
 const MAX_APPEND: usize = 1024 * 1024;
 /// Longest that an append may take. Past it the outcome is unknown.
 const APPEND: Duration = Duration::from_secs(5);
+/// What the client says where the server names no position.
+const NO_POSITION: u64 = u64::MAX;
 /// How often another leader is turned to.
 const MAX_TRIES: usize = 5;
 const NEW_LEADER: Duration = Duration::from_millis(200);
@@ -80,20 +85,15 @@ impl Shared {
             Expected::NoStream => StreamState::NoStream,
             Expected::Revision(revision) => StreamState::StreamRevision(revision),
         };
-        let options = AppendToStreamOptions::default().stream_state(state).deadline(APPEND);
         let (head, began) = (*self.head.borrow(), self.clock.now());
-        let sent = lease.client.append_to_stream(stream.as_str(), &options, data);
-        let answer = match tokio::time::timeout(APPEND, sent).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Error::DeadlineExceeded),
-        };
-        match answer {
-            Ok(written) => {
+        let small = events.iter().map(Outgoing::size).sum::<usize>() <= sessions::MAX_SIZE;
+        match write(&lease, small, stream, state, data).await {
+            Ok(commit) => {
                 let revision = expected.next() + events.len() as u64 - 1;
-                let mut position = Position(written.position.commit);
+                let mut position = Position(commit);
                 // What lies after all that was known to be there is new. An append that was there already may be answered with
                 // another event's position, or with none.
-                if position <= head || written.position.commit == u64::MAX {
+                if position <= head || commit == NO_POSITION {
                     position = self.position_of(stream, revision).await?;
                 } else if let Some(last) = events.last() {
                     self.clock_rule.appended(last.id, began);
@@ -157,6 +157,27 @@ impl Shared {
             }
             (last, _) => Err(AppendError::Conflict { current: last.map(|last| last.revision) }),
         }
+    }
+}
+
+/// Where the server has written the last of them, or [`NO_POSITION`].
+async fn write(
+    lease: &Lease,
+    small: bool,
+    stream: &StreamName,
+    expected: StreamState,
+    events: Vec<EventData>,
+) -> Result<u64, Error> {
+    let began = Instant::now();
+    if small && let Some(written) = lease.sessions.append(&lease.client, stream, expected, &events).await {
+        return Ok(written.current_position().map_or(NO_POSITION, |position| position.commit));
+    }
+    let left = APPEND.saturating_sub(began.elapsed());
+    let options = AppendToStreamOptions::default().stream_state(expected).deadline(left);
+    let sent = lease.client.append_to_stream(stream.as_str(), &options, events);
+    match tokio::time::timeout(left, sent).await {
+        Ok(answer) => answer.map(|written| written.position.commit),
+        Err(_) => Err(Error::DeadlineExceeded),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::Shared;
 use super::seeds::{Seed, Seeds};
+use super::sessions::Sessions;
 
 /// Longest that one seed may take to answer.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -23,6 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(super) struct Lease {
     pub client: Client,
+    pub sessions: Arc<Sessions>,
     number: u64,
 }
 
@@ -85,7 +87,11 @@ async fn connect_again_and_again(shared: &Shared, seeds: &Seeds) {
                 number += 1;
                 shared.meters.connections.increment(1);
                 pause = FIRST_PAUSE;
-                shared.connector.current.send_replace(Some(Lease { client, number }));
+                shared.connector.current.send_replace(Some(Lease {
+                    client,
+                    sessions: Arc::new(Sessions::new()),
+                    number,
+                }));
             }
             Err(reason) => {
                 tracing::debug!(node = seed.name, reason, "no connection to KurrentDB");

@@ -81,61 +81,13 @@ pub(super) async fn next(subscription: &mut Subscription) -> Option<Result<Subsc
 mod tests {
     use std::time::Duration;
 
-    use futures_util::stream::{self, StreamExt};
-    use kurrentdb::{Client, ClientSettings, SubscribeToAllOptions, SubscriptionEvent};
-    use tokio::net::TcpListener;
-    use tonic::transport::Server;
-    use tonic::transport::server::TcpIncoming;
-    use tonic::{Request, Response, Status, Streaming};
+    use kurrentdb::{SubscribeToAllOptions, SubscriptionEvent};
 
-    use crate::door::proto::streams::read_resp::{Content, SubscriptionConfirmation};
-    use crate::door::proto::streams::streams_server::{Streams, StreamsServer};
-    use crate::door::proto::streams::{
-        AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
-    };
-
-    /// A server whose subscriptions end well after the confirmation.
-    struct EndsWell;
-
-    #[tonic::async_trait]
-    impl Streams for EndsWell {
-        type ReadStream = stream::BoxStream<'static, Result<ReadResp, Status>>;
-        type BatchAppendStream = stream::BoxStream<'static, Result<BatchAppendResp, Status>>;
-
-        async fn read(&self, _: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
-            let subscription_id = "one".to_owned();
-            let content = Some(Content::Confirmation(SubscriptionConfirmation { subscription_id }));
-            Ok(Response::new(stream::iter([Ok(ReadResp { content })]).boxed()))
-        }
-
-        async fn append(&self, _: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
-            Err(Status::unimplemented("append"))
-        }
-
-        async fn batch_append(
-            &self,
-            _: Request<Streaming<BatchAppendReq>>,
-        ) -> Result<Response<Self::BatchAppendStream>, Status> {
-            Err(Status::unimplemented("batch append"))
-        }
-
-        async fn delete(&self, _: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
-            Err(Status::unimplemented("delete"))
-        }
-
-        async fn tombstone(&self, _: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
-            Err(Status::unimplemented("tombstone"))
-        }
-    }
+    use super::super::stand_in::StandIn;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_subscription_that_ends_well_ends() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("kurrentdb://{}?tls=false", listener.local_addr().unwrap());
-        let serving = Server::builder().add_service(StreamsServer::new(EndsWell));
-        let serving = tokio::spawn(serving.serve_with_incoming(TcpIncoming::from(listener)));
-        let client = Client::new(url.parse::<ClientSettings>().unwrap()).unwrap();
+        let (_stand_in, client, _serving) = StandIn::serve(true).await;
         let mut subscription = client.subscribe_to_all(&SubscribeToAllOptions::default()).await;
         let ended = async {
             let confirmed = super::next(&mut subscription).await;
@@ -143,6 +95,5 @@ mod tests {
             super::next(&mut subscription).await.is_none()
         };
         assert!(tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap());
-        serving.abort();
     }
 }

@@ -1,0 +1,203 @@
+//! Appends over calls that stay open.
+//!
+//! The client (1.2.0) leaves Nagle's algorithm on, and sends the head and the body of a call apart: the body waits until the server
+//! has acknowledged the head, which systems put off for 40 ms. In a batch append's call that is open already an append is one
+//! message, and its answer is the acknowledgement.
+//!
+//! But there the client knows no refusal from another, and any ends the call with all that is under way in it. So nothing is decided
+//! here but success: whatever else happens, the caller appends by a call of its own, with the ids that it has tried here.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use kurrentdb::{
+    BatchAppendClient, BatchAppendOptions, BatchWriteResult, Client, Error, EventData, StreamState,
+};
+
+use crate::stream::StreamName;
+
+/// Calls side by side: an append that is refused takes along those of a few streams, not of all.
+const CALLS: usize = 8;
+/// Longest that an append may take here; what is left of its time is for a call of its own.
+const APPEND: Duration = Duration::from_secs(2);
+/// Most payload of an append that goes here, in bytes: one that is larger would hold up the others.
+pub(super) const MAX_SIZE: usize = 64 * 1024;
+/// No stream of a log has this name.
+const NOWHERE: &str = "no-stream";
+
+/// The open calls of one client.
+pub(super) struct Sessions {
+    calls: [Mutex<State>; CALLS],
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Closed,
+    Open(Arc<Session>),
+    /// The server has no batch appends.
+    Unknown,
+}
+
+impl Sessions {
+    pub fn new() -> Self {
+        Self { calls: Default::default() }
+    }
+
+    /// What the server has written; `None` where it is not known to have written anything.
+    pub async fn append(
+        &self,
+        client: &Client,
+        stream: &StreamName,
+        expected: StreamState,
+        events: &[EventData],
+    ) -> Option<BatchWriteResult> {
+        let call = call_of(stream);
+        let session = self.session(call, client).await?;
+        let answer = tokio::time::timeout(APPEND, session.append(stream, expected, events.to_vec())).await;
+        match answer {
+            Ok(Ok(written)) => Some(written),
+            Ok(Err(error)) => {
+                tracing::debug!(%stream, %error, "a batch append has ended");
+                self.let_go(call, &session);
+                None
+            }
+            Err(_) => {
+                tracing::debug!(%stream, "a batch append has no answer");
+                self.let_go(call, &session);
+                None
+            }
+        }
+    }
+
+    fn state(&self, call: usize) -> MutexGuard<'_, State> {
+        self.calls[call].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn session(&self, call: usize, client: &Client) -> Option<Arc<Session>> {
+        match &*self.state(call) {
+            State::Open(session) => return Some(Arc::clone(session)),
+            State::Unknown => return None,
+            State::Closed => {}
+        }
+        let opened = client.batch_append(&BatchAppendOptions::default()).await;
+        let opened = opened.map(Session::new);
+        let mut state = self.state(call);
+        match opened {
+            // Another may have opened it meanwhile.
+            Ok(opened) => {
+                if matches!(*state, State::Closed) {
+                    *state = State::Open(Arc::new(opened));
+                }
+            }
+            Err(Error::UnsupportedFeature) => *state = State::Unknown,
+            Err(_) => return None,
+        }
+        match &*state {
+            State::Open(session) => Some(Arc::clone(session)),
+            State::Closed | State::Unknown => None,
+        }
+    }
+
+    fn let_go(&self, call: usize, session: &Arc<Session>) {
+        let mut state = self.state(call);
+        if matches!(&*state, State::Open(open) if Arc::ptr_eq(open, session)) {
+            *state = State::Closed;
+        }
+    }
+}
+
+fn call_of(stream: &StreamName) -> usize {
+    let mut hasher = DefaultHasher::new();
+    stream.as_str().hash(&mut hasher);
+    usize::try_from(hasher.finish() % CALLS as u64).unwrap_or_default()
+}
+
+/// A call that is open.
+struct Session {
+    client: Option<BatchAppendClient>,
+    ended: AtomicBool,
+}
+
+impl Session {
+    fn new(client: BatchAppendClient) -> Self {
+        Self { client: Some(client), ended: AtomicBool::new(false) }
+    }
+
+    async fn append(
+        &self,
+        stream: &StreamName,
+        expected: StreamState,
+        events: Vec<EventData>,
+    ) -> kurrentdb::Result<BatchWriteResult> {
+        let Some(client) = &self.client else { return Err(Error::ConnectionClosed) };
+        let answer = client.append_to_stream(stream.as_str(), expected, events).await;
+        if answer.is_err() {
+            self.ended.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+}
+
+/// The client never ends such a call by itself, but one refusal does.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take()
+            && !*self.ended.get_mut()
+        {
+            // Sent as soon as it is polled. Nobody waits for the answer.
+            let _ = client.append_to_stream(NOWHERE, StreamState::StreamExists, vec![]).now_or_never();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::stand_in::StandIn;
+    use super::*;
+
+    fn event() -> Vec<EventData> {
+        vec![EventData::binary("booking.expired.v1", bytes::Bytes::new())]
+    }
+
+    async fn open_calls_become(stand_in: &StandIn, expected: usize) {
+        let began = Instant::now();
+        while stand_in.calls.load(Ordering::Relaxed) != expected {
+            assert!(began.elapsed() < Duration::from_secs(10), "{:?} calls are open", stand_in.calls);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_call_stays_open_until_it_has_no_answer_or_nobody_appends_any_more() {
+        let (stand_in, client, _serving) = StandIn::serve(true).await;
+        let sessions = Sessions::new();
+        let stream = StreamName::new("show-sh_1");
+        for revision in 0..3 {
+            let expected = StreamState::StreamRevision(revision);
+            assert!(sessions.append(&client, &stream, expected, &event()).await.is_some());
+        }
+        open_calls_become(&stand_in, 1).await;
+        stand_in.answers.send_replace(false);
+        assert_eq!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await, None);
+        stand_in.answers.send_replace(true);
+        open_calls_become(&stand_in, 0).await;
+        assert!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await.is_some());
+        open_calls_become(&stand_in, 1).await;
+        drop(sessions);
+        open_calls_become(&stand_in, 0).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_without_batch_appends_is_not_asked_for_them() {
+        let (stand_in, client, _serving) = StandIn::serve(false).await;
+        let (sessions, stream) = (Sessions::new(), StreamName::new("show-sh_1"));
+        assert_eq!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await, None);
+        assert_eq!(stand_in.calls.load(Ordering::Relaxed), 0);
+    }
+}
