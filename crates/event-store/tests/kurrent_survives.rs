@@ -230,3 +230,22 @@ async fn appends_beside_those_that_conflict_are_written_once_and_told_so() {
     assert_eq!(store.outage(), None, "a conflict is no reason to connect again");
     served.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_cut_in_the_middle_has_each_event_once() {
+    let served = Served::open(true).await;
+    let line = Line::to(served.listen).await;
+    let store = store(&url(&[line.listen])).await;
+    let (stream, events) = (some_stream(), (0..500).map(|_| some_event()).collect::<Vec<_>>());
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    served.log.append(stream.clone(), Expected::NoStream, events).await.unwrap();
+    let mut head = store.head();
+    head.wait_for(|head| *head == *served.log.head().borrow()).await.unwrap();
+    for bytes in [100, 10_000, 60_000, 100_000] {
+        line.cut_after(bytes);
+        let there = store.read_stream(stream.clone(), 0, 1_000).await.unwrap();
+        assert_eq!(there.iter().map(|event| event.id).collect::<Vec<_>>(), ids, "cut after {bytes} bytes");
+        assert!(!line.will_break(), "{bytes} bytes are more than the read has");
+    }
+    served.close().await;
+}

@@ -127,6 +127,7 @@ impl Streams {
                     let read = reader.read(source, from, direction, ends_told);
                     tokio::select! {
                         ended = read => hand_on(ended, &tell).await,
+                        () = tell.closed() => {}
                         () = streams.stop.cancelled() => hand_on(Err(closing().into()), &tell).await,
                     }
                 });

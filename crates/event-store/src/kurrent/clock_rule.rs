@@ -18,13 +18,15 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 const CUT: SignedDuration = SignedDuration::from_secs(1);
 /// A node that was found off may append again after this, to be found out once more.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+/// An append that was not read back by then has come while nobody followed the log, and will not be.
+const FORGOTTEN: SignedDuration = SignedDuration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub(super) struct ClockRule(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last append that is to be read back, and when it was begun.
+    /// An append that is to be read back, and when it was begun.
     probe: Option<(Uuid, Timestamp)>,
     off: Option<Outage>,
     try_again: Option<Timestamp>,
@@ -52,9 +54,17 @@ impl ClockRule {
         Ok(())
     }
 
-    /// Remembers an append that was begun at a time of this node's clock, and is new.
+    /// Remembers an append that was begun at a time of this node's clock, and is new. One that is still to be read back stays: a busy
+    /// node would remember another each time before it is.
     pub fn appended(&self, last: Uuid, began: Timestamp) {
-        self.state().probe = Some((last, began));
+        let mut state = self.state();
+        let waiting = state.probe.is_some_and(|(_, probed)| {
+            let waited = began.duration_since(probed);
+            !waited.is_negative() && waited < FORGOTTEN
+        });
+        if !waiting {
+            state.probe = Some((last, began));
+        }
     }
 
     /// Looks at an event that was just delivered, with the server's stamp.
@@ -122,6 +132,10 @@ mod tests {
     fn delivered(rule: &ClockRule, clock: &Stopped, stamped: i64) {
         let id = Uuid::now_v7();
         rule.appended(id, clock.now());
+        deliver(rule, clock, id, stamped);
+    }
+
+    fn deliver(rule: &ClockRule, clock: &Stopped, id: Uuid, stamped: i64) {
         let event = Recorded::new(
             Position(1),
             StreamName::new("show-sh_1"),
@@ -160,5 +174,25 @@ mod tests {
             delivered(&rule, &clock, 11_000);
             assert_eq!((rule.outage(), rule.allows(&clock)), (None, Ok(())));
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_found_out_by_a_node_that_never_stops_appending() {
+        let (rule, clock) = (ClockRule::default(), Stopped(Mutex::new(at(0))));
+        let ids: Vec<_> = (0..100).map(|_| Uuid::now_v7()).collect();
+        for id in &ids {
+            rule.appended(*id, clock.now());
+        }
+        deliver(&rule, &clock, ids[0], 60_000);
+        assert!(rule.outage().is_some());
+    }
+
+    #[test]
+    fn an_append_that_is_never_read_back_makes_way_for_another() {
+        let (rule, clock) = (ClockRule::default(), Stopped(Mutex::new(at(0))));
+        rule.appended(Uuid::now_v7(), clock.now());
+        *clock.0.lock().unwrap() = at(10_000);
+        delivered(&rule, &clock, 70_000);
+        assert!(rule.outage().is_some());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,8 @@ enum State {
 pub struct Line {
     pub listen: SocketAddr,
     state: Arc<watch::Sender<State>>,
+    /// Bytes of answers until the connection that carries them breaks; then it is whole again.
+    allowance: Arc<AtomicUsize>,
 }
 
 impl Line {
@@ -28,6 +31,8 @@ impl Line {
         let listen = listener.local_addr().unwrap();
         let state = Arc::new(watch::Sender::new(State::Whole));
         let states = Arc::clone(&state);
+        let allowance = Arc::new(AtomicUsize::new(usize::MAX));
+        let bytes = Arc::clone(&allowance);
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
@@ -35,16 +40,17 @@ impl Line {
                 if *state.borrow_and_update() == State::Cut {
                     continue;
                 }
+                let bytes = Arc::clone(&bytes);
                 tokio::spawn(async move {
                     let mut cut = state.clone();
                     tokio::select! {
-                        () = carry(client, target, state) => {}
+                        () = carry(client, target, state, &bytes) => {}
                         _ = cut.wait_for(|state| *state == State::Cut) => {}
                     }
                 });
             }
         });
-        Self { listen, state }
+        Self { listen, state, allowance }
     }
 
     pub fn cut(&self) {
@@ -55,12 +61,27 @@ impl Line {
         self.state.send_replace(State::Mute);
     }
 
+    /// Breaks once, after so many more bytes of answers.
+    pub fn cut_after(&self, bytes: usize) {
+        self.allowance.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether it is still to break.
+    pub fn will_break(&self) -> bool {
+        self.allowance.load(Ordering::Relaxed) != usize::MAX
+    }
+
     pub fn restore(&self) {
         self.state.send_replace(State::Whole);
     }
 }
 
-async fn carry(client: TcpStream, target: SocketAddr, state: watch::Receiver<State>) {
+async fn carry(
+    client: TcpStream,
+    target: SocketAddr,
+    state: watch::Receiver<State>,
+    allowance: &AtomicUsize,
+) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
@@ -73,6 +94,15 @@ async fn carry(client: TcpStream, target: SocketAddr, state: watch::Receiver<Sta
             let read = from_server.read(&mut buffer).await?;
             if read == 0 {
                 return Ok::<(), std::io::Error>(());
+            }
+            let allowed = allowance.load(Ordering::Relaxed);
+            if allowed != usize::MAX {
+                if read >= allowed {
+                    allowance.store(usize::MAX, Ordering::Relaxed);
+                    to_client.write_all(&buffer[..allowed]).await?;
+                    return Ok(());
+                }
+                allowance.store(allowed - read, Ordering::Relaxed);
             }
             if *state.borrow() != State::Mute {
                 to_client.write_all(&buffer[..read]).await?;
