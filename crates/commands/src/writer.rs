@@ -3,8 +3,10 @@
 //! Correctness rests on the expected revision alone; the writer is only what makes a hot show fast.
 
 mod answers;
+mod durable;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,16 +16,15 @@ use marquee_domain::Decider;
 use marquee_domain::ids::{BookingId, ShowId};
 use marquee_domain::show::{Booking, Show, ShowCommand, ShowDetails};
 use marquee_event_store::clock::Clock;
-use marquee_event_store::{
-    AppendError, EventStore, Expected, Metadata, NewEvent, Position, Recorded, StreamName,
-};
+use marquee_event_store::{AppendError, EventStore, Expected, Metadata, NewEvent, Position, StreamName};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::error::CommandError;
-use crate::execute::{Loaded, catch_up, new_event};
-use answers::{Answers, Noted, Span, note};
+use crate::execute::new_event;
+use answers::{Noted, Span, note};
+use durable::Durable;
 
 /// Most commands that are decided together: bounds the size of an append.
 const MOST_IN_BATCH: usize = 256;
@@ -144,13 +145,6 @@ fn gone() -> CommandError {
     CommandError::Unavailable("the show's writer stopped".into())
 }
 
-/// The durable fold, with where each booking's answers lie in the log.
-#[derive(Clone, Default)]
-struct Durable {
-    loaded: Loaded<Show>,
-    answers: HashMap<BookingId, Answers>,
-}
-
 struct Writer {
     show: ShowId,
     stream: StreamName,
@@ -269,11 +263,7 @@ impl Writer {
     }
 
     async fn catch_up(&self, durable: &mut Durable) -> Result<(), String> {
-        let Durable { loaded, answers } = durable;
-        let each = |recorded: &Recorded| {
-            note(answers, recorded.event().ok().and_then(Noted::of), recorded.position);
-        };
-        catch_up(&*self.shared.store, &self.stream, loaded, each).await.map_err(|error| {
+        durable.catch_up(&*self.shared.store, &self.stream).await.map_err(|error| {
             tracing::error!(stream = %self.stream, %error, "a show's stream cannot be read");
             error.to_string()
         })
@@ -289,8 +279,10 @@ impl Writer {
             commands.into_iter().map(|(command, metadata, reply)| ((command, metadata), Some(reply))).unzip();
         loop {
             let Some(mut durable) = self.durable.take() else { return };
-            // Where conflicts are to be expected, what they undo is kept; elsewhere that would cost every batch what none needs.
-            let before = shared.then(|| durable.clone());
+            if shared {
+                // Conflicts are to be expected. Elsewhere this would cost every batch what none needs.
+                durable.remember();
+            }
             let mut time = durable.loaded.time;
             let mut events: Vec<NewEvent> = Vec::new();
             let mut waiting = Vec::with_capacity(commands.len());
@@ -324,6 +316,7 @@ impl Writer {
             }
             let count = events.len();
             let noted: Vec<Option<Noted>> = events.iter().map(|new| Noted::of(&new.event)).collect();
+            let again = durable.for_the_spare(events.iter().map(|new| &new.event));
             let folded = durable.loaded.count;
             let expected = Expected::after(folded);
             let appended = self.shared.store.append(self.stream.clone(), expected, events).await;
@@ -337,6 +330,7 @@ impl Writer {
                     durable.loaded.count = appended.revision + 1;
                     durable.loaded.time = time;
                     durable.loaded.position = appended.position;
+                    durable.move_on(&again);
                     for (reply, verdict) in waiting {
                         let decided = verdict.map(|verdict| settle(verdict, &durable, span));
                         finish(reply.take(), decided);
@@ -348,7 +342,7 @@ impl Writer {
                 // has, and decide the batch again.
                 Err(AppendError::Conflict { .. }) => {
                     self.shared.metrics.conflicts.increment(1);
-                    durable = before.unwrap_or_default();
+                    durable.go_back();
                     if let Err(error) = self.catch_up(&mut durable).await {
                         return unavailable(&mut replies, &error);
                     }

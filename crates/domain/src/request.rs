@@ -30,7 +30,7 @@ impl Request {
 }
 
 /// The requests that a stream has answered.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answered(Vec<Request>);
 
 /// A known key came back with another body.

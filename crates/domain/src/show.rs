@@ -24,7 +24,7 @@ use crate::request::Answered;
 use crate::theatre::SeatType;
 
 /// A show, or none yet.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "every show that is kept is a scheduled one")]
 pub enum Show {
     /// No show was scheduled in this stream.
@@ -45,7 +45,7 @@ impl Show {
 }
 
 /// A scheduled show with its seats and bookings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Screening {
     /// Its facts, as they now stand.
     pub details: Arc<ShowDetails>,
@@ -61,7 +61,7 @@ pub struct Screening {
 }
 
 /// A seat, and the booking that last took it and has not let go in the log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Seat {
     seat_type: SeatType,
     holder: Option<BookingId>,
