@@ -55,10 +55,11 @@ cargo test --workspace --locked
 
 say "the black-box suite on the production backends: the log behind KurrentDB's protocol, bookings in PostgreSQL, messages to NATS"
 MARQUEE_TEST_EVENT_STORE=kurrentdb MARQUEE_TEST_READ_MODEL=postgres MARQUEE_TEST_MESSAGES=nats \
-  cargo test -p marquee --test blackbox --locked
+  cargo test --workspace --test blackbox --locked
 
 say "a short load run, which checks that no seat is sold twice"
-cargo build --release --locked -p marquee -p marquee-load
+# Built for the checks, not for the figures: link-time optimisation would take minutes more.
+CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo build --release --locked -p marquee -p marquee-load
 built="${CARGO_TARGET_DIR:-target}/release"
 "$built/marquee-load" --marquee "$built/marquee" --seconds 2 --shows 50
 "$built/marquee-load" --marquee "$built/marquee" --seconds 2 --shows 50 --scenario production
