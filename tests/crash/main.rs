@@ -2,7 +2,7 @@
 //! clients were told and from the exported events alone, that nothing is lost and nothing is sold twice.
 //!
 //! `MARQUEE_CRASH_ROUNDS` (25), `MARQUEE_NODE_ROUNDS` (8) and `MARQUEE_CRASH_SEED` (1) set how often and with which choices;
-//! `MARQUEE_SELL_OUT_SHOWS` (20) how many shows are sold out.
+//! `MARQUEE_SELL_OUT_SHOWS` (20) how many shows are sold out, `MARQUEE_OUTAGE_SECONDS` (8) how long PostgreSQL is away.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "the other suite needs more of it")]
@@ -17,6 +17,7 @@ mod doctored;
 mod flush;
 mod journal;
 mod nodes;
+mod outages;
 mod production;
 mod rounds;
 mod sell_out;
