@@ -21,3 +21,4 @@ mod outages;
 mod production;
 mod rounds;
 mod sell_out;
+mod stalled;

@@ -21,6 +21,11 @@ use crate::support::world::World;
 /// The name of the nodes' database.
 pub const DATABASE: &str = "marquee";
 
+/// Who a node is to the database.
+pub fn role(node: usize) -> String {
+    format!("node_{node}")
+}
+
 /// Several nodes that share all they can.
 pub struct Production {
     /// Another server stands in for KurrentDB. Nobody touches it: whether a node is well is read off the log there.
@@ -44,7 +49,10 @@ impl Production {
             ..Options::default()
         };
         let mut production = Self { world, postgres, nats, nodes: vec![], options };
-        for _ in 0..nodes {
+        for number in 0..nodes {
+            let role = role(number);
+            production.postgres.psql(DATABASE, &format!("CREATE ROLE {role} SUPERUSER LOGIN"));
+            let database = database.replace("://marquee@", &format!("://{role}@"));
             production.nodes.push(production.node(Home::new().with_read_model(&database)).await);
         }
         production
