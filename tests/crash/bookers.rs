@@ -2,7 +2,7 @@
 //! were told nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -53,12 +53,15 @@ pub struct Booker {
     doubtful: Option<Command>,
     hand: Vec<Hand>,
     pub journal: Vec<Record>,
+    /// When each record's attempt was answered, and after how long.
+    pub answered: Vec<(Instant, Duration)>,
 }
 
 impl Booker {
     pub fn new(number: u64, seed: u64) -> Self {
         let dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number));
-        Self { user: format!("u_{number}"), dice, doubtful: None, hand: vec![], journal: vec![] }
+        let user = format!("u_{number}");
+        Self { user, dice, doubtful: None, hand: vec![], journal: vec![], answered: vec![] }
     }
 
     /// Goes on until the server is gone.
@@ -126,7 +129,9 @@ impl Booker {
 
     /// One attempt, written down. An unknown outcome stays in doubt.
     async fn send(&mut self, http: &Http, command: Command) -> Result<(), Gone> {
+        let asked = Instant::now();
         let answer = command.attempt(http).await;
+        self.answered.push((Instant::now(), asked.elapsed()));
         let gone = answer.is_none();
         let outcome = answer.unwrap_or(Outcome::Unknown);
         match &outcome {

@@ -135,7 +135,7 @@ async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_wr
         })
         .await;
     }
-    let journal: Vec<Record> = load.end().await.into_iter().map(|(_, record)| record).collect();
+    let journal: Vec<Record> = load.end().await.into_iter().map(|done| done.record).collect();
     let whole = production.judge(&journal, &halls, BOOKERS, vec![]).await;
     let figures = format!(
         "stalled: seed {seed}, under {BOOKERS} clients the node that writes the inventory was stalled {TURNS} times; taken over \
