@@ -21,8 +21,10 @@ use crate::support::world::new_key;
 const TURNS: usize = 2;
 /// Within this another node has to take over.
 const TAKEOVER: Duration = Duration::from_secs(10);
-/// For how long the one that woke up is watched: its lease would have to be renewed three times in it.
-const WATCHED: Duration = Duration::from_secs(5);
+/// To stop a node in the middle of a page.
+const ATTEMPTS: u32 = 400;
+/// For how long the one that woke up is watched: it would have renewed its lease twice.
+const WATCHED: Duration = Duration::from_secs(4);
 
 /// Has the database write down which node changes the inventory. What is rolled back was not written.
 const WATCH: &str = "
@@ -80,6 +82,23 @@ async fn holder(production: &Production) -> (usize, usize) {
     (leading[0], 1 - leading[0])
 }
 
+/// Stops a node while it has a page half written, with the locks of that in its hands. After how many attempts.
+async fn stalled_in_a_page(production: &Production, node: usize) -> u32 {
+    let half_written = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}' AND state = 'idle in transaction'",
+        role(node)
+    );
+    for attempt in 1..=ATTEMPTS {
+        production.nodes[node].signal("STOP");
+        if production.postgres.psql(DATABASE, &half_written) == "1" {
+            return attempt;
+        }
+        production.nodes[node].signal("CONT");
+        tokio::time::sleep(Duration::from_millis(u64::from(attempt * 7 % 50))).await;
+    }
+    panic!("in {ATTEMPTS} attempts the node had no page half written");
+}
+
 /// Books at a node and waits until the database's list has it there. How long that took since then.
 async fn listed(production: &Production, http: &Http, turn: usize, since: Instant) -> Duration {
     let user = format!("late_{turn}");
@@ -104,7 +123,7 @@ async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_wr
     postgres.psql(DATABASE, WATCH);
     let halls = Arc::new(halls(&production.world, SHOWS, ROWS).await);
     let load = Load::on(&production.addresses(), &halls, seed);
-    let mut takeovers = vec![];
+    let (mut attempts, mut takeovers) = (vec![], vec![]);
     for turn in 0..TURNS {
         let start = written(postgres);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -113,7 +132,7 @@ async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_wr
         let before = epoch(postgres);
         assert_eq!(writers(postgres, start), [role(former)].into(), "it writes while it has the lease");
 
-        stalled.signal("STOP");
+        attempts.push(stalled_in_a_page(&production, former).await);
         let took = listed(&production, &other.http, turn, Instant::now()).await;
         assert!(took < TAKEOVER, "taken over after {took:?}");
         assert_eq!(epoch(postgres), before + 1);
@@ -138,8 +157,8 @@ async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_wr
     let journal: Vec<Record> = load.end().await.into_iter().map(|done| done.record).collect();
     let whole = production.judge(&journal, &halls, BOOKERS, vec![]).await;
     let figures = format!(
-        "stalled: seed {seed}, under {BOOKERS} clients the node that writes the inventory was stalled {TURNS} times; taken over \
-         after {takeovers:.1?}; {} attempts, {} events; {:.0?} in all",
+        "stalled: seed {seed}, under {BOOKERS} clients the node that writes the inventory was stalled {TURNS} times in the \
+         middle of a page (hit at the attempts {attempts:?}); taken over after {takeovers:.1?}; {} attempts, {} events; {:.0?} in all",
         journal.len(),
         whole.len(),
         began.elapsed(),
