@@ -15,6 +15,7 @@ mod buyers;
 mod commands;
 mod doctored;
 mod flush;
+mod heard;
 mod journal;
 mod nodes;
 mod outages;

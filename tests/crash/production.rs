@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::auditor::{audit, prefix_kept};
 use crate::bookers::Halls;
+use crate::heard::everybody_is_told_once;
 use crate::journal::{Outcome, Record};
 use crate::nodes::hashes;
 use crate::rounds::{settle, views_agree};
@@ -68,6 +69,24 @@ impl Production {
         self.nodes.insert(victim, self.node(home).await);
     }
 
+    /// The nodes that say that they have the lease of the inventory. One that has just lost it may not have noticed.
+    pub async fn leaders(&self) -> Vec<usize> {
+        let mut leading = vec![];
+        for (number, node) in self.nodes.iter().enumerate() {
+            let metrics = node.http.root("GET", "/metrics").send().await.text;
+            if metrics.lines().any(|line| line == "marquee_lease_held{lease=\"seat-inventory\"} 1") {
+                leading.push(number);
+            }
+        }
+        leading
+    }
+
+    /// The epoch that the inventory was last written under: 1 where it never changed hands.
+    pub fn epoch(&self) -> u64 {
+        let epoch = "SELECT epoch FROM generations WHERE state = 'SERVING'";
+        self.postgres.psql(DATABASE, epoch).parse().expect("an epoch")
+    }
+
     /// The log itself, past all nodes.
     pub fn log(&self) -> &Http {
         &self.world.http
@@ -78,15 +97,15 @@ impl Production {
         Addresses(Arc::new(self.nodes.iter().map(|node| RwLock::new(node.http.clone())).collect()))
     }
 
-    /// Holds every promise against what the clients were told, and every node's views against the log, folded anew on a machine
-    /// that has no part in this. The whole log.
+    /// Holds every promise against what the clients were told, every node's views against the log, folded anew on a machine
+    /// that has no part in this, and what NATS has heard against the log. The whole log, and how many messages there are.
     pub async fn judge(
         &self,
         journal: &[Record],
         halls: &Halls,
         users: u64,
         mut read_before: Vec<Value>,
-    ) -> Vec<Value> {
+    ) -> (Vec<Value>, usize) {
         settle(self.log(), &mut read_before).await;
         let settled = now();
         let whole = export(self.log(), None).await;
@@ -105,7 +124,8 @@ impl Production {
         for node in &self.nodes {
             assert_eq!(hashes(&node.http, last).await, folded, "every view is a fold of the log");
         }
-        whole
+        let messages = everybody_is_told_once(&self.nats.url(), &whole).await;
+        (whole, messages)
     }
 }
 

@@ -38,30 +38,16 @@ const WATCH: &str = "
     CREATE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON shows FOR EACH ROW EXECUTE FUNCTION watch();
     CREATE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON generations FOR EACH ROW EXECUTE FUNCTION watch();";
 
-fn number(text: &str) -> u64 {
-    text.parse().unwrap_or_else(|error| panic!("not a number: {text:?}: {error}"))
-}
-
-/// The epoch that the inventory was last written under.
-fn epoch(postgres: &Postgres) -> u64 {
-    number(&postgres.psql(DATABASE, "SELECT epoch FROM generations WHERE state = 'SERVING'"))
-}
-
 /// How much was written so far.
 fn written(postgres: &Postgres) -> u64 {
-    number(&postgres.psql(DATABASE, "SELECT coalesce(max(sequence), 0) FROM watched"))
+    let last = postgres.psql(DATABASE, "SELECT coalesce(max(sequence), 0) FROM watched");
+    last.parse().expect("a number")
 }
 
 /// The nodes that wrote since then.
 fn writers(postgres: &Postgres, since: u64) -> BTreeSet<String> {
     let asked = format!("SELECT DISTINCT writer FROM watched WHERE sequence > {since}");
     postgres.psql(DATABASE, &asked).lines().map(str::to_owned).collect()
-}
-
-/// Whether a node says that it has the lease.
-async fn leads(http: &Http) -> bool {
-    let metrics = http.root("GET", "/metrics").send().await.text;
-    metrics.lines().any(|line| line == "marquee_lease_held{lease=\"seat-inventory\"} 1")
 }
 
 async fn inventory(http: &Http) -> Value {
@@ -72,14 +58,9 @@ async fn inventory(http: &Http) -> Value {
 
 /// The node that has the lease, and the one that stands by.
 async fn holder(production: &Production) -> (usize, usize) {
-    let mut leading = vec![];
-    for (number, node) in production.nodes.iter().enumerate() {
-        if leads(&node.http).await {
-            leading.push(number);
-        }
-    }
-    assert_eq!(leading.len(), 1, "one node has the lease: {leading:?}");
-    (leading[0], 1 - leading[0])
+    let leaders = production.leaders().await;
+    assert_eq!(leaders.len(), 1, "one node has the lease: {leaders:?}");
+    (leaders[0], 1 - leaders[0])
 }
 
 /// Stops a node while it has a page half written, with the locks of that in its hands. After how many attempts.
@@ -129,13 +110,13 @@ async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_wr
         tokio::time::sleep(Duration::from_secs(1)).await;
         let (former, present) = holder(&production).await;
         let (stalled, other) = (&production.nodes[former], &production.nodes[present]);
-        let before = epoch(postgres);
+        let before = production.epoch();
         assert_eq!(writers(postgres, start), [role(former)].into(), "it writes while it has the lease");
 
         attempts.push(stalled_in_a_page(&production, former).await);
         let took = listed(&production, &other.http, turn, Instant::now()).await;
         assert!(took < TAKEOVER, "taken over after {took:?}");
-        assert_eq!(epoch(postgres), before + 1);
+        assert_eq!(production.epoch(), before + 1);
         takeovers.push(took);
         let taken_over = written(postgres);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -144,7 +125,7 @@ async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_wr
         tokio::time::sleep(WATCHED).await;
         let since = writers(postgres, taken_over);
         assert_eq!(since, [role(present)].into(), "the one that woke up writes nothing");
-        assert_eq!(epoch(postgres), before + 1, "nor does it shut the other out");
+        assert_eq!(production.epoch(), before + 1, "nor does it shut the other out");
         assert_eq!(holder(&production).await, (present, former), "it stands by");
         let end = production.world.log_end().await;
         eventually(TAKEOVER, "it shows what the other writes", async || {
@@ -155,7 +136,7 @@ async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_wr
         .await;
     }
     let journal: Vec<Record> = load.end().await.into_iter().map(|done| done.record).collect();
-    let whole = production.judge(&journal, &halls, BOOKERS, vec![]).await;
+    let (whole, _) = production.judge(&journal, &halls, BOOKERS, vec![]).await;
     let figures = format!(
         "stalled: seed {seed}, under {BOOKERS} clients the node that writes the inventory was stalled {TURNS} times in the \
          middle of a page (hit at the attempts {attempts:?}); taken over after {takeovers:.1?}; {} attempts, {} events; {:.0?} in all",
