@@ -2,16 +2,13 @@
 //! were told nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
+use crate::commands::Command;
 use crate::journal::{Act, Outcome, Record};
-use crate::support::http::{Answer, Call, Http};
-use crate::support::server::SANDBOX_SECRET;
-use crate::support::tokens::customer;
-use crate::support::world::{World, new_key, signature};
+use crate::support::http::Http;
 
 /// `SplitMix64`: the same seed makes the same choices.
 #[derive(Debug, Clone)]
@@ -41,14 +38,6 @@ pub struct Halls {
 /// The connection broke: the server is gone.
 pub struct Gone;
 
-#[derive(Debug, Clone)]
-struct Command {
-    user: String,
-    key: String,
-    act: Act,
-    body: Value,
-}
-
 /// What a client has in hand.
 #[derive(Debug, Clone)]
 enum Hand {
@@ -64,12 +53,15 @@ pub struct Booker {
     doubtful: Option<Command>,
     hand: Vec<Hand>,
     pub journal: Vec<Record>,
+    /// When each record's attempt was answered, and after how long.
+    pub answered: Vec<(Instant, Duration)>,
 }
 
 impl Booker {
     pub fn new(number: u64, seed: u64) -> Self {
         let dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number));
-        Self { user: format!("u_{number}"), dice, doubtful: None, hand: vec![], journal: vec![] }
+        let user = format!("u_{number}");
+        Self { user, dice, doubtful: None, hand: vec![], journal: vec![], answered: vec![] }
     }
 
     /// Goes on until the server is gone.
@@ -98,7 +90,8 @@ impl Booker {
         panic!("{} never learns what became of {:?}", self.user, self.doubtful);
     }
 
-    async fn step(&mut self, http: &Http, halls: &Halls) -> Result<(), Gone> {
+    /// One thing done, and looked after where that is a payment.
+    pub async fn step(&mut self, http: &Http, halls: &Halls) -> Result<(), Gone> {
         let command = match self.doubtful.take() {
             Some(command) => command,
             None => self.choose(halls),
@@ -110,79 +103,44 @@ impl Booker {
                 self.send(http, notice.clone()).await?;
             }
             let Act::Notice { booking, .. } = notice.act else { return Ok(()) };
-            let read = Command {
-                user: self.user.clone(),
-                key: new_key(),
-                act: Act::Read { booking },
-                body: Value::Null,
-            };
-            self.send(http, read).await?;
+            self.send(http, Command::read(&self.user, &booking)).await?;
         }
         Ok(())
     }
 
     fn choose(&mut self, halls: &Halls) -> Command {
-        let user = self.user.clone();
         let in_hand = (!self.hand.is_empty() && self.dice.below(100) < 60).then(|| self.hand.remove(0));
-        let (act, body) = match in_hand {
-            Some(Hand::Booked(booking)) => {
-                let body =
-                    json!({ "provider": "SANDBOX", "returnUrl": "https://app.example.com/payment/return" });
-                (Act::Pay { booking }, body)
-            }
+        match in_hand {
+            Some(Hand::Booked(booking)) => Command::pay(&self.user, &booking),
             Some(Hand::Paying(booking, payment)) => {
-                let captured = self.dice.below(10) != 0;
-                let body = World::notice(&payment, if captured { "SUCCEEDED" } else { "FAILED" });
-                let key = body["eventId"].as_str().unwrap().to_owned();
-                return Command { user: "gateway".into(), key, act: Act::Notice { booking, captured }, body };
+                Command::notice(&booking, &payment, self.dice.below(10) != 0)
             }
-            Some(Hand::Confirmed(booking)) => (Act::Cancel { booking }, Value::Null),
+            Some(Hand::Confirmed(booking)) => Command::new(&self.user, Act::Cancel { booking }, Value::Null),
             None => {
                 let show = self.dice.pick(&halls.shows).clone();
                 let mut seats: Vec<String> =
                     (0..=self.dice.below(3)).map(|_| self.dice.pick(&halls.seats).clone()).collect();
                 seats.sort();
                 seats.dedup();
-                let body = json!({ "showId": show, "seatIds": seats });
-                (Act::Book { show, seats }, body)
-            }
-        };
-        Command { user, key: Uuid::new_v4().to_string(), act, body }
-    }
-
-    fn call(&self, http: &Http, command: &Command) -> Call {
-        let own = |call: Call| call.token(&customer(&self.user));
-        match &command.act {
-            Act::Book { .. } => own(http.post("/bookings", &command.body)).key(&command.key),
-            Act::Pay { booking } => {
-                own(http.post(&format!("/bookings/{booking}/payments"), &command.body)).key(&command.key)
-            }
-            Act::Cancel { booking } => {
-                own(http.api("POST", &format!("/bookings/{booking}/cancel"))).key(&command.key)
-            }
-            Act::Read { booking } => own(http.get(&format!("/bookings/{booking}"))),
-            Act::Notice { .. } => {
-                let sign = signature(SANDBOX_SECRET, command.body.to_string().as_bytes());
-                http.post("/payments/webhooks/sandbox", &command.body).header("X-Sandbox-Signature", &sign)
+                Command::book(&self.user, &show, &seats)
             }
         }
     }
 
     /// One attempt, written down. An unknown outcome stays in doubt.
     async fn send(&mut self, http: &Http, command: Command) -> Result<(), Gone> {
-        let answer = self.call(http, &command).attempt().await;
-        let (outcome, gone) = match answer {
-            Ok(answer) => (judge(answer), false),
-            Err(_) => (Outcome::Unknown, true),
-        };
+        let asked = Instant::now();
+        let answer = command.attempt(http).await;
+        self.answered.push((Instant::now(), asked.elapsed()));
+        let gone = answer.is_none();
+        let outcome = answer.unwrap_or(Outcome::Unknown);
         match &outcome {
             Outcome::Ok(body) => self.take(&command.act, body),
             Outcome::Refused(..) => {}
             Outcome::Unknown => self.doubtful = Some(command.clone()),
         }
-        let Command { user, key, act, .. } = command;
         let unknown = outcome == Outcome::Unknown;
-        self.journal.push(Record { user, key, act, outcome });
+        self.journal.push(command.record(outcome));
         if gone {
             return Err(Gone);
         }
@@ -204,20 +162,5 @@ impl Booker {
             Act::Read { .. } | Act::Notice { .. } | Act::Cancel { .. } => return,
         };
         self.hand.push(next);
-    }
-}
-
-fn judge(answer: Answer) -> Outcome {
-    match answer.status {
-        200..300 => Outcome::Ok(answer.body),
-        503 => Outcome::Unknown,
-        status @ 400..500 => {
-            let code = answer.body["error"]["code"]
-                .as_str()
-                .unwrap_or_else(|| panic!("no code: {answer:?}"))
-                .to_owned();
-            if code == "REQUEST_IN_PROGRESS" { Outcome::Unknown } else { Outcome::Refused(status, code) }
-        }
-        _ => panic!("no client should see this: {answer:?}"),
     }
 }

@@ -103,7 +103,7 @@ fn round(
 }
 
 /// The hashes of what a node's views hold, once all of them have come to a position.
-async fn hashes(http: &Http, at: u64) -> Vec<Value> {
+pub async fn hashes(http: &Http, at: u64) -> Vec<Value> {
     eventually(Duration::from_secs(20), "the views have caught up", async || {
         let ops = token("ops", "ops_1");
         let list = http.get("/ops/projections?fingerprint=true").token(&ops).send().await.expect(200);

@@ -1,6 +1,7 @@
 //! Reads from whichever making serves reads, as it is at one instant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use marquee_domain::ids::{BookingId, UserId};
@@ -17,7 +18,10 @@ use crate::runtime::Gauges;
 use crate::views::ViewsError;
 
 /// A reader waits this long, then says that the database is out.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The same for one booking, which its show's stream has as well: who asks for it has just paid, and asks again and again.
+const PATIENCE_FOR_ONE: Duration = Duration::from_millis(500);
 
 /// Reads bookings from PostgreSQL. Cheap to clone.
 #[derive(Clone)]
@@ -33,14 +37,14 @@ impl PostgresBookings {
 
     pub async fn get(&self, id: &BookingId) -> Result<Option<BookingRow>, ViewsError> {
         let query = sqlx::query(sql::BOOKING).bind(id.as_str());
-        let row = self.read(query.fetch_optional(&self.pool)).await?;
+        let row = self.read(PATIENCE_FOR_ONE, query.fetch_optional(&self.pool)).await?;
         Ok(row.as_ref().map(rows::booking_row).transpose()?)
     }
 
     pub async fn list(&self, user: &UserId, before: i64, limit: u32) -> Result<BookingPage, ViewsError> {
         let query =
             sqlx::query(sql::BOOKINGS_OF_USER).bind(user.as_str()).bind(before).bind(i64::from(limit) + 1);
-        let mut found: Vec<PgRow> = self.read(query.fetch_all(&self.pool)).await?;
+        let mut found: Vec<PgRow> = self.read(PATIENCE, query.fetch_all(&self.pool)).await?;
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
         let last = found.last().filter(|_| more).map(|row| row.try_get::<i64, _>("began")).transpose()?;
@@ -49,11 +53,15 @@ impl PostgresBookings {
     }
 
     /// While the database is known to be out, nobody waits for it.
-    async fn read<T>(&self, query: impl Future<Output = sqlx::Result<T>>) -> Result<T, ViewsError> {
+    async fn read<T>(
+        &self,
+        patience: Duration,
+        query: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, ViewsError> {
         if let Some(outage) = self.gauges.outage() {
             return Err(ViewsError::Unavailable(outage.reason));
         }
-        Ok(bounded(PATIENCE, query).await?)
+        Ok(bounded(patience, query).await?)
     }
 
     /// Hashes all rows, together with the position that they are at.
