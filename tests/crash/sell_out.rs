@@ -25,7 +25,7 @@ const ROWS: usize = 4;
 const TTL: &str = "6s";
 const STOPPED: Duration = Duration::from_secs(3);
 /// Of each kind. Fewer show nothing.
-const FEWEST_FAULTS: usize = 3;
+const FEWEST_FAULTS: usize = 2;
 /// A seat that nobody can get is found out by then.
 const LONGEST: Duration = Duration::from_mins(4);
 
@@ -122,7 +122,7 @@ async fn shows_sell_out_on_nodes_that_are_killed_and_stopped_and_every_seat_is_s
     let (mut dice, mut faults, mut events) = (Dice(seed), Faults::default(), vec![]);
     let mut journal: Vec<Record> = vec![];
     while !buying.is_empty() {
-        tokio::time::sleep(Duration::from_millis(300 + dice.below(900))).await;
+        tokio::time::sleep(Duration::from_millis(200 + dice.below(500))).await;
         faults.next(&mut production, &addresses, &mut dice).await;
         read_on(production.log(), &mut events).await;
         while let Some(done) = buying.try_join_next() {
