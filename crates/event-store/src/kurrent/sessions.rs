@@ -158,6 +158,8 @@ impl Drop for Session {
 mod tests {
     use std::time::Instant;
 
+    use kurrentdb::{AppendToStreamOptions, ReadAllOptions, SubscribeToAllOptions};
+
     use super::super::stand_in::StandIn;
     use super::*;
 
@@ -199,5 +201,21 @@ mod tests {
         let (sessions, stream) = (Sessions::new(), StreamName::new("show-sh_1"));
         assert_eq!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await, None);
         assert_eq!(stand_in.calls.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_call_says_who_the_url_says_the_client_is() {
+        let (stand_in, client, _serving) = StandIn::serve_to("marquee:s3cret@", true).await;
+        let (sessions, stream) = (Sessions::new(), StreamName::new("show-sh_1"));
+        assert!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await.is_some());
+        let options = AppendToStreamOptions::default().stream_state(StreamState::NoStream);
+        client.append_to_stream(stream.as_str(), &options, event()).await.unwrap_err();
+        client.read_all(&ReadAllOptions::default()).await.unwrap();
+        let mut subscription = client.subscribe_to_all(&SubscribeToAllOptions::default()).await;
+        super::super::spin::next(&mut subscription).await.unwrap().unwrap();
+        // Of `marquee:s3cret`.
+        let caller = Some("Basic bWFycXVlZTpzM2NyZXQ=".to_owned());
+        let expected = ["batch append", "append", "read", "read"].map(|call| (call, caller.clone()));
+        assert_eq!(*stand_in.callers.lock().unwrap(), expected);
     }
 }

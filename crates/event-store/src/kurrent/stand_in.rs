@@ -1,10 +1,10 @@
 //! A server that misbehaves as no log would, to try the client on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::stream::{self, StreamExt};
-use kurrentdb::{Client, ClientSettings};
+use kurrentdb::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -12,6 +12,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::seeds::Seeds;
 use crate::door::proto;
 use crate::door::proto::server_features::server_features_server::{ServerFeatures, ServerFeaturesServer};
 use crate::door::proto::server_features::{SupportedMethod, SupportedMethods};
@@ -23,6 +24,8 @@ use crate::door::proto::streams::{
     AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
 };
 
+type Callers = Vec<(&'static str, Option<String>)>;
+
 /// Its subscriptions end well after the confirmation. Its batch appends succeed where the expectation is exact, as long as it answers.
 #[derive(Clone)]
 pub(super) struct StandIn {
@@ -31,21 +34,40 @@ pub(super) struct StandIn {
     pub calls: Arc<AtomicUsize>,
     /// Whether it says that it has them.
     pub batches: bool,
+    /// Who each call of which name said it was.
+    pub callers: Arc<Mutex<Callers>>,
 }
 
 impl StandIn {
     pub async fn serve(batches: bool) -> (Self, Client, AbortOnDropHandle<()>) {
+        Self::serve_to("", batches).await
+    }
+
+    /// With a client that says who it is, as a URL has it before the host.
+    pub async fn serve_to(user: &str, batches: bool) -> (Self, Client, AbortOnDropHandle<()>) {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("kurrentdb://{}?tls=false", listener.local_addr().unwrap());
-        let stand_in = Self { answers: Arc::new(watch::Sender::new(true)), calls: Arc::default(), batches };
+        let url = format!("kurrentdb://{user}{}?tls=false", listener.local_addr().unwrap());
+        let stand_in = Self {
+            answers: Arc::new(watch::Sender::new(true)),
+            calls: Arc::default(),
+            batches,
+            callers: Arc::default(),
+        };
         let serving = Server::builder()
             .add_service(StreamsServer::new(stand_in.clone()))
             .add_service(ServerFeaturesServer::new(stand_in.clone()))
             .serve_with_incoming(TcpIncoming::from(listener));
         let serving = tokio::spawn(async move { serving.await.unwrap() });
-        let client = Client::new(url.parse::<ClientSettings>().unwrap()).unwrap();
+        let client = Client::new(Seeds::parse(&url).unwrap().all()[0].settings.clone()).unwrap();
         (stand_in, client, AbortOnDropHandle::new(serving))
+    }
+}
+
+impl StandIn {
+    fn called<T>(&self, name: &'static str, request: &Request<T>) {
+        let caller = request.metadata().get("authorization").map(|told| told.to_str().unwrap().to_owned());
+        self.callers.lock().unwrap().push((name, caller));
     }
 }
 
@@ -86,13 +108,15 @@ impl Streams for StandIn {
     type ReadStream = stream::BoxStream<'static, Result<ReadResp, Status>>;
     type BatchAppendStream = stream::BoxStream<'static, Result<BatchAppendResp, Status>>;
 
-    async fn read(&self, _: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
+    async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
+        self.called("read", &request);
         let subscription_id = "one".to_owned();
         let content = Some(Content::Confirmation(SubscriptionConfirmation { subscription_id }));
         Ok(Response::new(stream::iter([Ok(ReadResp { content })]).boxed()))
     }
 
-    async fn append(&self, _: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
+    async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
+        self.called("append", &request);
         Err(Status::unimplemented("append"))
     }
 
@@ -100,6 +124,7 @@ impl Streams for StandIn {
         &self,
         request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
+        self.called("batch append", &request);
         let open = (request.into_inner(), self.answers.subscribe(), Call::open(&self.calls));
         let answers = stream::unfold(open, async |(mut asked, mut answers, call)| {
             let next = asked.message().await.unwrap()?;
