@@ -1,7 +1,7 @@
 //! A private NATS server: the system's own, on a free port, with a store of its own.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ pub struct NatsServer {
     address: SocketAddr,
     home: TempDir,
     password: Option<&'static str>,
+    /// The files of its certificate and key, where it speaks TLS.
+    identity: Option<(PathBuf, PathBuf)>,
     running: Option<Child>,
 }
 
@@ -24,7 +26,7 @@ impl NatsServer {
     /// A server that is yet to be started.
     pub fn new() -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { address, home: tempfile::tempdir().unwrap(), password: None, running: None }
+        Self { address, home: tempfile::tempdir().unwrap(), password: None, identity: None, running: None }
     }
 
     pub fn started() -> Self {
@@ -37,6 +39,15 @@ impl NatsServer {
     pub fn with_password(password: &'static str) -> Self {
         let mut server = Self::new();
         server.password = Some(password);
+        server.start();
+        server
+    }
+
+    /// A server that speaks TLS alone, to the user `marquee`.
+    pub fn with_certificate(certificate: &Path, key: &Path, password: &'static str) -> Self {
+        let mut server = Self::new();
+        server.password = Some(password);
+        server.identity = Some((certificate.to_owned(), key.to_owned()));
         server.start();
         server
     }
@@ -67,6 +78,9 @@ impl NatsServer {
         command.arg("--store_dir").arg(self.home.path().join("store"));
         if let Some(password) = self.password {
             command.args(["--user", "marquee", "--pass", password]);
+        }
+        if let Some((certificate, key)) = &self.identity {
+            command.arg("--tls").arg("--tlscert").arg(certificate).arg("--tlskey").arg(key);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
     }

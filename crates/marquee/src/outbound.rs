@@ -21,6 +21,7 @@ const VARIABLE: &str = "MARQUEE_MESSAGES";
 const USER: &str = "MARQUEE_NATS_USER";
 const PASSWORD: &str = "MARQUEE_NATS_PASSWORD";
 const TOKEN: &str = "MARQUEE_NATS_TOKEN";
+const AUTHORITY: &str = "MARQUEE_NATS_CA";
 
 /// Where messages go.
 #[derive(Debug, Clone)]
@@ -53,7 +54,9 @@ impl MessagesChoice {
             return Ok(Self::Embedded);
         }
         let config = NatsConfig::new(choice, credentials);
+        let authority = variable(AUTHORITY);
         config
+            .map(|config| authority.into_iter().fold(config, |config, file| config.believing(file.into())))
             .map(Self::Nats)
             .map_err(|error| ConfigError::Value(NAME, format!("neither embedded nor a URL: {error}")))
     }

@@ -130,6 +130,20 @@ impl Postgres {
         self.run(false);
     }
 
+    /// From now on lets nobody in but over TLS, with the password that the user of [`Postgres::create_database`] has from now on.
+    pub fn require_tls(&mut self, certificate: &Path, key: &Path, password: &str) {
+        self.psql("postgres", &format!("ALTER ROLE {USER} PASSWORD '{password}'"));
+        self.psql("postgres", "ALTER SYSTEM SET ssl = on");
+        run(Command::new("cp").arg(certificate).arg(self.data.join("server.crt")));
+        run(Command::new("cp").arg(key).arg(self.data.join("server.key")));
+        run(Command::new("chmod").arg("600").arg(self.data.join("server.key")));
+        if root() {
+            run(Command::new("chown").args(["-R", UNPRIVILEGED]).arg(&self.data));
+        }
+        std::fs::write(self.data.join("pg_hba.conf"), "hostssl all all all scram-sha-256\n").expect("a file");
+        self.start_again();
+    }
+
     /// SIGSTOP to the server and its backends: it is there and answers nothing.
     pub fn freeze(&self) {
         self.signal("STOP");

@@ -39,8 +39,10 @@ impl Default for Authority {
 }
 
 impl Authority {
-    /// One that nobody knows yet.
+    /// One that nobody knows yet. The process takes the provider of cryptography that Marquee's `main` names.
     pub fn new() -> Self {
+        // Refused where it is named already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut params = CertificateParams::new(vec![]).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];

@@ -8,6 +8,7 @@
 
 mod stream;
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ const REVISION: &str = "Marquee-Revision";
 pub struct NatsConfig {
     servers: Vec<ServerAddr>,
     credentials: Option<NatsCredentials>,
+    authority: Option<PathBuf>,
 }
 
 /// How Marquee proves itself, where the URL does not say.
@@ -85,7 +87,14 @@ impl NatsConfig {
             let server = format!("{scheme}://{address}").parse();
             servers.push(server.map_err(|error: std::io::Error| InvalidNatsUrl(error.to_string()))?);
         }
-        Ok(Self { servers, credentials })
+        Ok(Self { servers, credentials, authority: None })
+    }
+
+    /// Servers are also believed whose certificate this authority has signed: a PEM file, beside what the system believes.
+    #[must_use]
+    pub fn believing(mut self, authority: PathBuf) -> Self {
+        self.authority = Some(authority);
+        self
     }
 }
 
@@ -155,6 +164,9 @@ impl NatsBus {
             Some(NatsCredentials::Token(token)) => options.token(token),
             None => options,
         };
+        if let Some(authority) = self.config.authority.clone() {
+            options = options.add_root_certificates(authority);
+        }
         let client = options.connect(&self.config.servers[..]).await.map_err(|error| out(&error))?;
         Ok(ContextBuilder::new().timeout(ANSWER_PATIENCE).max_ack_inflight(2 * IN_FLIGHT).build(client))
     }

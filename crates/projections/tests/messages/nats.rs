@@ -14,6 +14,7 @@ use marquee_projections::messages::conformance::{Held, Rig, message_bus_conforms
 use marquee_projections::messages::{
     BusError, MessageBus, NatsBus, NatsConfig, NatsCredentials, Origin, Outgoing, STREAM,
 };
+use marquee_test_tls::Authority;
 use tokio::time::Instant;
 
 use crate::rig::{PATIENCE, Queue, Running, everything_that_is_told};
@@ -319,4 +320,38 @@ async fn credentials_come_by_the_url_or_apart_and_wrong_ones_are_an_outage() {
     let refused = NatsBus::new(wrong).last().await.unwrap_err();
     assert!(refused.to_string().contains("authorization"), "{refused}");
     assert!(NatsConfig::new("http://somewhere", None).is_err());
+}
+
+/// Who the server is, is proven before it is told a password.
+#[tokio::test]
+async fn a_server_over_tls_is_published_to_if_its_certificate_is_believed() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let identity = authority.issue("localhost");
+    let server = NatsServer::with_certificate(&identity.certificate, &identity.key, "canary-5519");
+    let url = |scheme| format!("{scheme}://localhost:{}", server.address().port());
+    let credentials =
+        |password: &str| NatsCredentials::User { user: "marquee".into(), password: password.into() };
+    let config = |url: &str, password| NatsConfig::new(url, Some(credentials(password))).unwrap();
+
+    let known = config(&url("tls"), "canary-5519").believing(authority.certificate());
+    assert_eq!(NatsBus::new(known.clone()).last().await.unwrap(), None);
+    let plain = NatsServer::with_password("canary-5519");
+    let in_clear = format!("tls://localhost:{}", plain.address().port());
+    let refused = [
+        (config(&in_clear, "canary-5519").believing(authority.certificate()), "a server that speaks no TLS"),
+        (config(&url("tls"), "canary-5519"), "a certificate that nobody signed who is believed"),
+        (config(&url("tls"), "canary-5519").believing(other.certificate()), "one of another authority"),
+        (config(&url("tls"), "guessed").believing(authority.certificate()), "another password"),
+        (
+            config(&url("tls").replace("localhost", "127.0.0.1"), "canary-5519")
+                .believing(authority.certificate()),
+            "one for another host",
+        ),
+    ];
+    for (config, what) in refused {
+        let shown = format!("{config:?}");
+        let error = NatsBus::new(config).last().await.expect_err(what);
+        let said = format!("{shown} {error} {error:?}");
+        assert!(!said.contains("canary-5519"), "{said}");
+    }
 }
