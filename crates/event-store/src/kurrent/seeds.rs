@@ -3,6 +3,8 @@
 use std::fmt;
 
 use kurrentdb::ClientSettings;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Why a URL names no KurrentDB.
 #[derive(Debug, thiserror::Error)]
@@ -133,10 +135,18 @@ fn check(parameters: &str) -> Result<(), UrlError> {
         }
         if name.ends_with("file") {
             let file = value.replace("%2F", "/").replace("%2f", "/");
-            std::fs::File::open(&file).map_err(|error| UrlError::File(file, error))?;
+            std::fs::File::open(&file).map_err(|error| UrlError::File(file.clone(), error))?;
+            if name != "userkeyfile" && !has_certificates(&file) {
+                return Err(UrlError::Malformed(format!("{name} has no certificates: {file}")));
+            }
         }
     }
     Ok(())
+}
+
+fn has_certificates(file: &str) -> bool {
+    let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    found.is_ok_and(|found| !found.is_empty())
 }
 
 #[cfg(test)]
@@ -185,5 +195,10 @@ mod tests {
         ] {
             assert!(Seeds::parse(url).is_err(), "{url}");
         }
+        let no_certificate = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&no_certificate, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")
+            .unwrap();
+        let url = format!("kurrentdb://one?tlsCAFile={}", no_certificate.path().display());
+        assert!(Seeds::parse(&url).is_err());
     }
 }
