@@ -2,8 +2,9 @@
 //! in the end.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use marquee_test_postgres::Postgres;
+use marquee_test_postgres::{Postgres, psql};
 use serde_json::{Value, json};
 
 use crate::auditor::{audit, prefix_kept};
@@ -16,11 +17,26 @@ use crate::support::audit::{export, position};
 use crate::support::http::Http;
 use crate::support::nats::NatsServer;
 use crate::support::server::{Door, Home, Options, Server};
-use crate::support::time::{in_days, now, rfc3339};
+use crate::support::time::{eventually, in_days, now, rfc3339};
 use crate::support::world::World;
 
 /// The name of the nodes' database.
 pub const DATABASE: &str = "marquee";
+
+/// Gives the lease of a server's processes to somebody who never comes.
+async fn stands_by(http: &Http, database: &str) {
+    let lease = "UPDATE leases SET holder = 'nobody', epoch = epoch + 1, expires_at = 'infinity' WHERE name = 'processes'";
+    psql(database, lease);
+    eventually(Duration::from_secs(10), "its processes stand by", async || {
+        says(http, "marquee_lease_held{lease=\"processes\"} 0").await.then_some(())
+    })
+    .await;
+}
+
+async fn says(http: &Http, metric: &str) -> bool {
+    let metrics = http.root("GET", "/metrics").send().await.text;
+    metrics.lines().any(|line| line == metric)
+}
 
 /// Who a node is to the database.
 pub fn role(node: usize) -> String {
@@ -29,7 +45,8 @@ pub fn role(node: usize) -> String {
 
 /// Several nodes that share all they can.
 pub struct Production {
-    /// Another server stands in for KurrentDB. Nobody touches it: whether a node is well is read off the log there.
+    /// Another server stands in for KurrentDB. Nobody touches it: whether a node is well is read off the log there. What is to
+    /// be done unasked, it leaves to the nodes.
     pub world: World,
     pub postgres: Postgres,
     pub nats: NatsServer,
@@ -39,8 +56,10 @@ pub struct Production {
 
 impl Production {
     pub async fn with(nodes: usize, seat_lock_ttl: &'static str) -> Self {
+        let elsewhere = marquee_test_postgres::database();
         let store = Options { seat_lock_ttl, door: Door::Writable, ..Options::messages("embedded") };
-        let world = World::with(&store).await;
+        let world = World::on(Server::with(Home::new().with_read_model(&elsewhere), &store).await).await;
+        stands_by(&world.http, &elsewhere).await;
         let (postgres, nats) = (Postgres::start(), NatsServer::started());
         let database = postgres.create_database(DATABASE);
         let options = Options {
@@ -73,8 +92,7 @@ impl Production {
     pub async fn leaders(&self) -> Vec<usize> {
         let mut leading = vec![];
         for (number, node) in self.nodes.iter().enumerate() {
-            let metrics = node.http.root("GET", "/metrics").send().await.text;
-            if metrics.lines().any(|line| line == "marquee_lease_held{lease=\"seat-inventory\"} 1") {
+            if says(&node.http, "marquee_lease_held{lease=\"seat-inventory\"} 1").await {
                 leading.push(number);
             }
         }
