@@ -1,6 +1,9 @@
 //! Reference data that everyone browses: cities and films.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -33,8 +36,11 @@ pub struct CityAdded {
 pub struct MovieDetails {
     /// The film.
     pub movie_id: MovieId,
-    /// Its title.
+    /// Its main title.
     pub title: SmolStr,
+    /// Its title in other languages, by BCP 47 tag, such as `hi`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub titles: BTreeMap<SmolStr, SmolStr>,
     /// Languages that it is shown in, the original first.
     pub languages: Vec<SmolStr>,
     /// Its genres.
@@ -47,6 +53,9 @@ pub struct MovieDetails {
     /// What it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synopsis: Option<String>,
+    /// The day that it comes out. It binds nobody: shows may start before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_date: Option<Date>,
 }
 
 /// A film was added.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{catalogue, payment, schedule, show, theatre};
+use crate::{catalogue, offer, payment, policy, redemption, schedule, show, theatre};
 
 /// Declares an aggregate's events: one variant, one payload and one stored name each.
 macro_rules! events {
@@ -68,6 +68,9 @@ pub enum Event {
     Partner(theatre::PartnerEvent),
     Theatre(theatre::TheatreEvent),
     Schedule(schedule::ScheduleEvent),
+    Offer(offer::OfferEvent),
+    Policy(policy::PolicyEvent),
+    Redemption(redemption::RedemptionEvent),
 }
 
 macro_rules! aggregates {
@@ -136,4 +139,7 @@ aggregates! {
     Partner(theatre::PartnerEvent),
     Theatre(theatre::TheatreEvent),
     Schedule(schedule::ScheduleEvent),
+    Offer(offer::OfferEvent),
+    Policy(policy::PolicyEvent),
+    Redemption(redemption::RedemptionEvent),
 }

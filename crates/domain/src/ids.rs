@@ -93,6 +93,8 @@ ids! {
     PaymentIntentId;
     /// A ticket, issued when a booking is confirmed.
     TicketId;
+    /// An offer, as customers enter it.
+    OfferCode;
     /// The caller's `Idempotency-Key`.
     IdempotencyKey;
 }

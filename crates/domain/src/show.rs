@@ -5,14 +5,21 @@ mod command;
 mod decide;
 mod event;
 mod evolve;
+mod house;
+mod sales;
+mod seating;
 
 pub use booking::{Booking, BookingState, BookingStatus};
-pub use command::{CancelBooking, ChangeShow, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, ShowCommand};
+pub use command::{
+    CancelBooking, ChangeShow, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
+};
 pub use event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, ClientInfo, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails,
-    ShowEvent, ShowScheduled,
+    BookingPaymentPending, CancelledBy, ClientInfo, SeatsBlocked, SeatsLocked, SeatsReleased, ShowCancelled,
+    ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
 };
+pub use sales::{SalesBound, SalesWindow};
+pub use seating::{Near, SeatWish, Seating};
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,7 +27,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::ids::{BookingId, IdempotencyKey, SeatId, UserId};
-use crate::request::Answered;
+use crate::request::{Answered, Request};
 use crate::theatre::SeatType;
 
 /// A show, or none yet.
@@ -52,6 +59,7 @@ pub struct Screening {
     /// Whether it was called off.
     pub cancelled: bool,
     seats: HashMap<SeatId, Seat>,
+    house: BTreeSet<SeatId>,
     bookings: HashMap<BookingId, Arc<Booking>>,
     keys: HashMap<(UserId, IdempotencyKey), BookingId>,
     pending: BTreeSet<(Timestamp, BookingId)>,
@@ -87,6 +95,21 @@ impl Screening {
     pub fn owner(&self, seat: &SeatId, now: Timestamp) -> Option<&BookingId> {
         let holder = self.seats.get(seat)?.holder.as_ref()?;
         self.bookings.get(holder)?.holds_seats(now).then_some(holder)
+    }
+
+    /// Whether the house keeps a seat for itself.
+    pub fn is_blocked(&self, seat: &SeatId) -> bool {
+        self.house.contains(seat)
+    }
+
+    /// Whether a customer could take a seat at an instant.
+    pub fn is_free(&self, seat: &SeatId, now: Timestamp) -> bool {
+        !self.is_blocked(seat) && self.owner(seat, now).is_none()
+    }
+
+    /// Whether a change of the show itself was asked for before, by its key.
+    pub fn has_answered(&self, request: Option<&Request>) -> bool {
+        !matches!(self.answered.seen(request), Ok(false))
     }
 
     /// The earliest deadline of a booking that awaits its payment, passed or not.

@@ -36,6 +36,21 @@ pub struct LayoutSeat {
     /// What it is.
     #[serde(rename = "type")]
     pub seat_type: SeatType,
+    /// The widths of a seat that are empty to its left: an aisle, a pillar. Seats with a gap between them are not beside each other.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gap_before: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(gap: &u8) -> bool {
+    *gap == 0
+}
+
+impl LayoutSeat {
+    /// A seat right beside the one to its left.
+    pub fn new(seat_id: SeatId, seat_type: SeatType) -> Self {
+        Self { seat_id, seat_type, gap_before: 0 }
+    }
 }
 
 /// A row of seats, as the hall sees it from left to right.
@@ -46,6 +61,19 @@ pub struct LayoutRow {
     pub row_label: SmolStr,
     /// Its seats.
     pub seats: Vec<LayoutSeat>,
+}
+
+impl LayoutRow {
+    /// Its seats that stand side by side.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &[LayoutSeat]> {
+        self.seats.chunk_by(|_, next| next.gap_before == 0)
+    }
+}
+
+/// The one or two seats beside one of a block.
+pub(crate) fn neighbours(block: &[LayoutSeat], index: usize) -> impl Iterator<Item = &LayoutSeat> {
+    let left = index.checked_sub(1).and_then(|left| block.get(left));
+    left.into_iter().chain(block.get(index + 1))
 }
 
 /// A partner came aboard. Its contact address is personal data and lies apart from the log.
@@ -174,6 +202,9 @@ pub enum TheatreRejection {
     /// Two seats of the screen have one name.
     #[error("seat {0} is there twice")]
     DuplicateSeat(SeatId),
+    /// A companion's seat with no wheelchair beside it.
+    #[error("companion seat {0} has no wheelchair place beside it")]
+    CompanionAlone(SeatId),
     /// A screen without seats.
     #[error("a screen needs at least one seat")]
     NoSeats,
@@ -254,7 +285,7 @@ impl Theatre {
     }
 }
 
-/// Whether a layout has seats, each named once.
+/// Whether a layout has seats, each named once, and a wheelchair place beside each companion's.
 fn check_layout(rows: &[LayoutRow]) -> Result<(), TheatreRejection> {
     let mut seen = std::collections::BTreeSet::new();
     for seat in rows.iter().flat_map(|row| &row.seats) {
@@ -262,7 +293,20 @@ fn check_layout(rows: &[LayoutRow]) -> Result<(), TheatreRejection> {
             return Err(TheatreRejection::DuplicateSeat(seat.seat_id.clone()));
         }
     }
-    if seen.is_empty() { Err(TheatreRejection::NoSeats) } else { Ok(()) }
+    if seen.is_empty() {
+        return Err(TheatreRejection::NoSeats);
+    }
+    rows.iter().find_map(companion_alone).map_or(Ok(()), |seat| Err(TheatreRejection::CompanionAlone(seat)))
+}
+
+/// A companion's seat of a row that no wheelchair place is beside.
+fn companion_alone(row: &LayoutRow) -> Option<SeatId> {
+    let is = |seat: &LayoutSeat, seat_type| seat.seat_type == seat_type;
+    row.blocks().find_map(|block| {
+        let accompanies = |index| neighbours(block, index).any(|seat| is(seat, SeatType::Wheelchair));
+        let mut companions = block.iter().enumerate().filter(|(_, seat)| is(seat, SeatType::Companion));
+        companions.find(|(index, _)| !accompanies(*index)).map(|(_, seat)| seat.seat_id.clone())
+    })
 }
 
 impl Decider for Theatre {

@@ -14,9 +14,10 @@ use harness::{When, given};
 use jiff::Timestamp;
 use marquee_domain::request::KeyReused;
 use marquee_domain::show::{
-    BookingState, BookingStatus, CancelledBy, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, Show,
-    ShowCancelled, ShowCommand, ShowEvent,
+    BookingState, BookingStatus, CancelledBy, LockSeats, MAX_SEATS_PER_BOOKING, Near, Rejection, SeatChoice,
+    SeatWish, Show, ShowCancelled, ShowCommand, ShowEvent,
 };
+use marquee_domain::theatre::SeatType;
 
 fn locking(wanted: &LockSeats) -> ShowCommand {
     ShowCommand::LockSeats(wanted.clone())
@@ -28,7 +29,7 @@ fn of_ben(names: &[&str]) -> LockSeats {
         booking_id: "c".into(),
         user_id: "ben".into(),
         idempotency_key: "k-ben".into(),
-        seat_ids: seats(names),
+        seats: seats(names).into(),
         ..lock()
     }
 }
@@ -78,28 +79,22 @@ fn a_booking_that_is_locked_and_not_yet_priced_cannot_be_paid_for() {
 #[test]
 fn a_booking_has_one_to_ten_seats() {
     let show = given::<Show>([scheduled()]);
-    show.refuses(at(0), locking(&LockSeats { seat_ids: vec![], ..lock() }), Rejection::NoSeats);
+    show.refuses(at(0), locking(&LockSeats { seats: vec![].into(), ..lock() }), Rejection::NoSeats);
     let names: Vec<String> = (1..=11).map(|number| format!("A{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let eleven = LockSeats { seat_ids: seats(&names), ..lock() };
+    let eleven = LockSeats { seats: seats(&names).into(), ..lock() };
     show.refuses(at(0), locking(&eleven), Rejection::TooManySeats);
-    let ten = LockSeats { seat_ids: seats(&names[..MAX_SEATS_PER_BOOKING]), ..lock() };
+    let ten = LockSeats { seats: seats(&names[..MAX_SEATS_PER_BOOKING]).into(), ..lock() };
     show.decides(at(0), locking(&ten), begun(&ten, 0, 180_000));
 }
 
 #[test]
 fn a_seat_is_named_once_and_is_in_the_hall() {
     let show = given::<Show>([scheduled()]);
-    let twice = LockSeats { seat_ids: seats(&["A1", "A2", "A1"]), ..lock() };
+    let twice = LockSeats { seats: seats(&["A1", "A2", "A1"]).into(), ..lock() };
     show.refuses(at(0), locking(&twice), Rejection::DuplicateSeats(seats(&["A1"])));
-    let unknown = LockSeats { seat_ids: seats(&["Z1", "A1", "Z2"]), ..lock() };
+    let unknown = LockSeats { seats: seats(&["Z1", "A1", "Z2"]).into(), ..lock() };
     show.refuses(at(0), locking(&unknown), Rejection::UnknownSeats(seats(&["Z1", "Z2"])));
-}
-
-#[test]
-fn a_coupon_that_is_not_known_is_refused_by_its_name() {
-    let wanted = LockSeats { coupon_code: Some("HALF".into()), ..lock() };
-    given::<Show>([scheduled()]).refuses(at(0), locking(&wanted), Rejection::UnknownCoupon("HALF".into()));
 }
 
 #[test]
@@ -156,7 +151,7 @@ fn a_lock_is_free_exactly_from_its_deadline_on() {
 
 #[test]
 fn a_takeover_writes_down_every_lock_that_it_ends_and_ends_it_once() {
-    let wide = LockSeats { seat_ids: seats(&["A1", "A2"]), ..lock() };
+    let wide = LockSeats { seats: seats(&["A1", "A2"]).into(), ..lock() };
     let other = LockSeats { user_id: "cyn".into(), booking_id: "d".into(), ..of_ben(&["A3"]) };
     let unrelated = LockSeats { user_id: "dev".into(), booking_id: "e".into(), ..of_ben(&["A9"]) };
     let history = [
@@ -173,6 +168,37 @@ fn a_takeover_writes_down_every_lock_that_it_ends_and_ends_it_once() {
     let after = given::<Show>([history, events.to_vec()].concat());
     after.decides(at(TTL), ShowCommand::ExpireDue, [expired("e")]);
     assert_eq!(after.screening().unwrap().owner(&"A2".into(), at(TTL)), Some(&"c".into()));
+}
+
+/// Ben wants so many premium seats, and does not say which. There are two.
+fn premium_for_ben(quantity: usize) -> LockSeats {
+    let types = [SeatType::Premium].into();
+    let wish = SeatWish { quantity, types, adjacent: true, near: Near::Middle };
+    LockSeats { seats: SeatChoice::Best(wish), ..of_ben(&[]) }
+}
+
+#[test]
+fn who_names_no_seats_gets_the_best_that_are_free_when_it_is_decided() {
+    let show = given::<Show>(booked(&[]));
+    show.decides(at(1), locking(&premium_for_ben(2)), begun(&of_ben(&["B1", "B2"]), 1, 50_000));
+    show.refuses(at(1), locking(&premium_for_ben(3)), Rejection::NoSeatsFit);
+    show.refuses(at(1), locking(&premium_for_ben(0)), Rejection::NoSeats);
+    show.refuses(at(1), locking(&premium_for_ben(11)), Rejection::TooManySeats);
+}
+
+#[test]
+fn seats_whose_lock_has_run_out_are_given_once_that_is_written_down() {
+    let held = LockSeats { seats: seats(&["B2"]).into(), ..lock() };
+    let show = given::<Show>([vec![scheduled()], begun(&held, 0, 25_000).to_vec()].concat());
+    show.refuses(at(TTL - 1), locking(&premium_for_ben(2)), Rejection::NoSeatsFit);
+    let [locked, pending] = begun(&of_ben(&["B1", "B2"]), TTL, 50_000);
+    show.decides(at(TTL), locking(&premium_for_ben(2)), [expired("b"), locked, pending]);
+}
+
+#[test]
+fn a_repeat_is_answered_with_the_seats_that_were_given() {
+    let history = [vec![scheduled()], begun(&of_ben(&["B1", "B2"]), 0, 50_000).to_vec()].concat();
+    given::<Show>(&history).decides(at(1), locking(&premium_for_ben(2)), []);
 }
 
 #[test]
@@ -442,7 +468,7 @@ fn a_key_is_answered_even_after_the_show_started_or_was_called_off() {
 
 #[test]
 fn the_same_key_with_another_body_is_refused() {
-    let other = LockSeats { fingerprint: "other".into(), seat_ids: seats(&["A2"]), ..lock() };
+    let other = LockSeats { fingerprint: "other".into(), seats: seats(&["A2"]).into(), ..lock() };
     given::<Show>(booked(&[])).refuses(at(1), locking(&other), KeyReused.into());
     for (_, history) in ends() {
         given::<Show>(history).refuses(at(1), locking(&other), KeyReused.into());

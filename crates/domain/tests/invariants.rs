@@ -17,7 +17,7 @@ use checker::{Checker, Recorded, Rule, Violation};
 use marquee_domain::Event;
 use marquee_domain::ids::BookingId;
 use marquee_domain::payment::{PaymentEvent, RefundSucceeded};
-use marquee_domain::show::{BookingExpired, BookingFailed, ShowEvent};
+use marquee_domain::show::{BookingExpired, BookingFailed, SeatsBlocked, ShowEvent};
 use world::World;
 
 const COMMANDS: u64 = 120_000;
@@ -153,6 +153,37 @@ fn a_seat_that_is_sold_twice_is_caught() {
     second.booking_id = BookingId::from("bk_second_1");
     second.user_id = "somebody".into();
     insert_after(&mut log, position, ShowEvent::from(second).into());
+    caught(&log, Rule::Seat);
+}
+
+#[test]
+fn a_seat_that_the_house_keeps_and_somebody_gets_is_caught() {
+    let mut log = sound();
+    let position = find_show(&log, |event| matches!(event, ShowEvent::SeatsBlocked(_)));
+    let Event::Show(ShowEvent::SeatsBlocked(blocked)) = log[position].event.clone() else { unreachable!() };
+    let locked = find_show(&log, |event| matches!(event, ShowEvent::SeatsLocked(_)));
+    let Event::Show(ShowEvent::SeatsLocked(mut sold)) = log[locked].event.clone() else { unreachable!() };
+    sold.booking_id = BookingId::from("bk_second_1");
+    sold.user_id = "somebody".into();
+    sold.expires_at = jiff::Timestamp::MAX;
+    sold.seat_ids = blocked.seat_ids;
+    insert_after(&mut log, position, ShowEvent::from(sold).into());
+    caught(&log, Rule::Seat);
+}
+
+#[test]
+fn a_sold_seat_that_the_house_takes_is_caught() {
+    let mut log = sound();
+    let position = find_show(&log, |event| matches!(event, ShowEvent::Confirmed(_)));
+    let Event::Show(ShowEvent::Confirmed(confirmed)) = log[position].event.clone() else { unreachable!() };
+    let seat_ids = log.iter().find_map(|recorded| match &recorded.event {
+        Event::Show(ShowEvent::SeatsLocked(locked)) if locked.booking_id == confirmed.booking_id => {
+            Some(locked.seat_ids.clone())
+        }
+        _ => None,
+    });
+    let blocked = SeatsBlocked { seat_ids: seat_ids.expect("a lock"), reason: None, request: None };
+    insert_after(&mut log, position, ShowEvent::from(blocked).into());
     caught(&log, Rule::Seat);
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use marquee_domain::catalogue::{
     AddCity, CatalogueRejection, City, CityAdded, Movie, MovieAdded, MovieChanged, MovieCommand, MovieDetails,
 };
+use marquee_domain::ids::SeatId;
 use marquee_domain::money::Currency;
 use marquee_domain::request::{KeyReused, Request};
 use marquee_domain::schedule::{Overlap, Schedule, ScheduleCommand, SlotReleased, SlotReserved};
@@ -63,11 +64,13 @@ fn film(title: &str) -> MovieDetails {
     MovieDetails {
         movie_id: "mv_1".into(),
         title: title.into(),
+        titles: std::collections::BTreeMap::new(),
         languages: vec!["English".into()],
         genres: vec!["Drama".into()],
         duration_mins: 120,
         certificate: None,
         synopsis: None,
+        release_date: None,
     }
 }
 
@@ -154,7 +157,7 @@ fn renamed(partner: &str, name: &str) -> TheatreChanged {
 }
 
 fn screen(name: &str, seats: &[&str]) -> ScreenDetails {
-    let seat = |seat: &&str| LayoutSeat { seat_id: (*seat).into(), seat_type: SeatType::Regular };
+    let seat = |seat: &&str| LayoutSeat::new((*seat).into(), SeatType::Regular);
     ScreenDetails {
         screen_id: "sc_1".into(),
         theatre_id: "th_1".into(),
@@ -248,6 +251,46 @@ fn a_layout_has_seats_and_each_has_a_name_of_its_own() {
     let command =
         TheatreCommand::ChangeScreen("pt_1".into(), ScreenChanged { screen: two_rows, request: None });
     known.refuses(NOW, command, TheatreRejection::DuplicateSeat("A1".into()));
+}
+
+#[test]
+fn a_companion_sits_beside_a_wheelchair_in_its_row() {
+    let seat = |(number, kind): (usize, char)| {
+        let seat_type = match kind {
+            'W' => SeatType::Wheelchair,
+            'c' | '_' => SeatType::Companion,
+            _ => SeatType::Regular,
+        };
+        let gap_before = u8::from(kind == '_');
+        LayoutSeat { gap_before, ..LayoutSeat::new(SeatId::new(format!("A{number}")), seat_type) }
+    };
+    let known = given::<Theatre>([opened().into(), built().into()]);
+    let change = |kinds: &str| {
+        let mut screen = screen("Screen 1", &["Z1"]);
+        let seats = (1..).zip(kinds.chars()).map(seat).collect();
+        screen.rows.push(LayoutRow { row_label: "A".into(), seats });
+        ScreenChanged { screen, request: None }
+    };
+    for sound in ["Wc", "cW", "cWc", "rcWr", "WccW", "W", "WWc", "r_W", "W_W"] {
+        let change = change(sound);
+        let command = TheatreCommand::ChangeScreen("pt_1".into(), change.clone());
+        known.decides(NOW, command, [change.into()]);
+    }
+    // An underscore is a companion's seat with an aisle before it.
+    let alone =
+        [("c", "A1"), ("rc", "A2"), ("Wrc", "A3"), ("Wcc", "A3"), ("cr", "A1"), ("W_", "A2"), ("W_r", "A2")];
+    for (kinds, seat) in alone {
+        let command = TheatreCommand::ChangeScreen("pt_1".into(), change(kinds));
+        known.refuses(NOW, command, TheatreRejection::CompanionAlone(seat.into()));
+        let mut added = change(kinds).screen;
+        added.screen_id = "sc_2".into();
+        let command = of_partner(ScreenAdded { screen: added, request: None });
+        known.refuses(NOW, command, TheatreRejection::CompanionAlone(seat.into()));
+    }
+    let mut rows = change("c").screen;
+    rows.rows[0].seats = vec![LayoutSeat::new("Z1".into(), SeatType::Wheelchair)];
+    let command = TheatreCommand::ChangeScreen("pt_1".into(), ScreenChanged { screen: rows, request: None });
+    known.refuses(NOW, command, TheatreRejection::CompanionAlone("A1".into()));
 }
 
 #[test]

@@ -5,6 +5,10 @@
 mod cinema;
 #[path = "support/harness.rs"]
 mod harness;
+#[path = "show/house.rs"]
+mod house;
+#[path = "show/sales.rs"]
+mod sales;
 
 use std::collections::BTreeMap;
 
@@ -142,6 +146,7 @@ fn a_change_takes_what_it_names_and_leaves_the_rest() {
         language: Some("Hindi".into()),
         format: Some("3D".into()),
         prices: BTreeMap::from([(SeatType::Premium, 30_000)]),
+        sales: None,
         request: None,
     };
     given::<Show>([scheduled()]).decides(at(0), change(changed.clone()), [changed.clone().into()]);
@@ -205,8 +210,12 @@ fn a_booking_keeps_the_price_that_it_was_made_at() {
     let show = given::<Show>(booked(&[dearer.into()]));
     let booking = show.screening().unwrap().booking(&"b".into()).unwrap().clone();
     assert_eq!(booking.pricing.as_ref().map(|pricing| pricing.total), Some(18_000));
-    let later =
-        LockSeats { booking_id: "c".into(), user_id: "ben".into(), seat_ids: seats(&["A2", "B1"]), ..lock() };
+    let later = LockSeats {
+        booking_id: "c".into(),
+        user_id: "ben".into(),
+        seats: seats(&["A2", "B1"]).into(),
+        ..lock()
+    };
     let Ok(events) = marquee_domain::Decider::decide(&show, at(1), &ShowCommand::LockSeats(later)) else {
         panic!("the seats are free")
     };
@@ -223,7 +232,7 @@ fn calling_off_a_show_ends_every_live_booking_and_says_which_were_paid() {
         let wanted = LockSeats {
             booking_id: id.into(),
             idempotency_key: id.into(),
-            seat_ids: seats(&[seat]),
+            seats: seats(&[seat]).into(),
             ..lock()
         };
         begun(&wanted, now, 18_000)

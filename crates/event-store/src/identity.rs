@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::port::{EventStore, Position, ReadError, TypeFilter};
 
-/// A log, by its first event and where that lies. What is kept with a position is kept with this: in another log, be it a copy,
-/// the position means something else.
+/// A log, by its first event and where that lies. What is kept with a position is kept with this, for in another log the position
+/// means something else. A log restored from a backup has the same identity and goes on from where the backup ends: a view that is
+/// ahead of its log is made again, whatever the identities are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogId(String);
 

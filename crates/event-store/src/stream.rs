@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use marquee_domain::ids::{BookingId, CityId, MovieId, PartnerId, ScreenId, ShowId, TheatreId};
+use marquee_domain::ids::{BookingId, CityId, MovieId, OfferCode, PartnerId, ScreenId, ShowId, TheatreId};
+use marquee_domain::policy::PolicyScope;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -86,6 +87,31 @@ impl StreamName {
         Self(SmolStr::from(format!("schedule-{theatre}:{screen}")))
     }
 
+    /// An offer.
+    pub fn offer(code: &OfferCode) -> Self {
+        Self(SmolStr::from(format!("offer-{code}")))
+    }
+
+    /// The codes of all offers. No code holds a tilde.
+    pub fn offer_register() -> Self {
+        Self(SmolStr::new_static("offer-~register"))
+    }
+
+    /// The redemptions of an offer.
+    pub fn redemption(code: &OfferCode) -> Self {
+        Self(SmolStr::from(format!("redemption-{code}")))
+    }
+
+    /// A price policy.
+    pub fn policy(scope: &PolicyScope) -> Self {
+        Self(SmolStr::from(format!("policy-{scope}")))
+    }
+
+    /// The scopes of all price policies.
+    pub fn policy_register() -> Self {
+        Self(SmolStr::new_static("policy-~register"))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -124,6 +150,11 @@ mod tests {
             StreamName::partner(&"p_1".into()),
             StreamName::theatre(&"th_1".into()),
             StreamName::schedule(&"th_1".into(), &"sc_1".into()),
+            StreamName::offer(&"THIRD50".into()),
+            StreamName::offer_register(),
+            StreamName::redemption(&"THIRD50".into()),
+            StreamName::policy(&PolicyScope::City("blr".into())),
+            StreamName::policy_register(),
         ] {
             assert_eq!(StreamName::parse(stream.as_str()), Some(stream.clone()), "{stream}");
         }

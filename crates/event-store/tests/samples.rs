@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use marquee_domain::Event;
+use marquee_domain::show::ShowEvent;
 use marquee_event_store::codec;
 use serde_json::Value;
 
@@ -38,6 +39,17 @@ fn every_event_of_today_has_a_sample_that_it_is_stored_as() {
 }
 
 #[test]
+fn a_film_that_was_added_before_films_had_more_titles_decodes() {
+    for name in ["movie.added.v1", "movie.changed.v1"] {
+        let mut film: serde_json::Map<String, Value> = serde_json::from_slice(&samples()[name]).unwrap();
+        assert!(film.remove("titles").is_some() && film.remove("releaseDate").is_some());
+        let event = codec::decode(name, &serde_json::to_vec(&film).unwrap()).unwrap();
+        let stored: Value = serde_json::from_slice(&codec::encode(&event).unwrap()).unwrap();
+        assert_eq!(stored, Value::Object(film), "{name} gains nothing");
+    }
+}
+
+#[test]
 fn the_catalogue_of_events_tells_every_event_of_today_and_each_of_its_fields() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/events.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -52,6 +64,18 @@ fn the_catalogue_of_events_tells_every_event_of_today_and_each_of_its_fields() {
             assert!(section.contains(&format!("\n| `{field}` |")), "docs/events.md: {name} lacks {field}");
         }
     }
+}
+
+#[test]
+fn a_show_of_before_there_were_sales_windows_is_on_sale_until_it_starts() {
+    let mut sample: Value = serde_json::from_slice(&samples()["show.scheduled.v1"]).unwrap();
+    sample.as_object_mut().unwrap().remove("sales").unwrap();
+    let event = codec::decode("show.scheduled.v1", sample.to_string().as_bytes()).unwrap();
+    let Event::Show(ShowEvent::Scheduled(scheduled)) = &event else { panic!("{event:?}") };
+    assert!(scheduled.show.sales.is_unbounded());
+    assert_eq!(scheduled.show.sales_end(), scheduled.show.start_time);
+    let stored: Value = serde_json::from_slice(&codec::encode(&event).unwrap()).unwrap();
+    assert_eq!(stored, sample);
 }
 
 #[test]

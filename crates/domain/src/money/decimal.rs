@@ -40,7 +40,7 @@ impl Decimal {
 
     /// The number times ten to the power of `places`. `None` where that is no whole number, is negative, or has more than
     /// `most_digits` digits (at most 18).
-    pub(super) fn scaled(&self, places: u32, most_digits: u32) -> Option<i64> {
+    pub(crate) fn scaled(&self, places: u32, most_digits: u32) -> Option<i64> {
         if self.digits.is_empty() {
             return Some(0);
         }

@@ -132,6 +132,11 @@ impl Booking {
         }
     }
 
+    /// Whether offers left nothing to pay.
+    pub fn is_free(&self) -> bool {
+        self.pricing.as_ref().is_some_and(|pricing| pricing.total == 0)
+    }
+
     /// Whether no event has yet taken it out of its first states.
     pub(super) fn is_pending(&self) -> bool {
         matches!(self.state, BookingState::SeatsLocked | BookingState::PaymentPending)

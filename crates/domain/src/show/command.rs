@@ -1,11 +1,16 @@
 //! What is wanted of a show, and why it may be refused.
 
+use jiff::Timestamp;
 use smol_str::SmolStr;
 
-use crate::ids::{BookingId, IdempotencyKey, PaymentId, SeatId, UserId};
+use crate::ids::{BookingId, IdempotencyKey, OfferCode, PaymentId, SeatId, UserId};
+use crate::pricing::{CouponRefused, PriceTerms};
 use crate::request::{KeyReused, Request};
 use crate::show::booking::BookingStatus;
-use crate::show::event::{ClientInfo, ShowCancelled, ShowChanged, ShowScheduled};
+use crate::show::event::{
+    ClientInfo, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowScheduled,
+};
+use crate::show::seating::SeatWish;
 
 /// Most seats in one booking.
 pub const MAX_SEATS_PER_BOOKING: usize = 10;
@@ -17,10 +22,12 @@ pub struct LockSeats {
     pub booking_id: BookingId,
     /// Who wants them.
     pub user_id: UserId,
-    /// The seats, all or none.
-    pub seat_ids: Vec<SeatId>,
-    /// An offer's code.
-    pub coupon_code: Option<SmolStr>,
+    /// The seats.
+    pub seats: SeatChoice,
+    /// The rules that make its price.
+    pub terms: PriceTerms,
+    /// The redemptions that the terms say are claimed may be gone at this instant.
+    pub lock_before: Option<Timestamp>,
     /// The client that asks.
     pub client: Option<ClientInfo>,
     /// The caller's key.
@@ -31,6 +38,21 @@ pub struct LockSeats {
     pub ttl_millis: u64,
     /// Most live locks that one user may hold in one show; `None` for no limit.
     pub live_locks_per_user: Option<u32>,
+}
+
+/// The seats of a booking, all or none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SeatChoice {
+    /// The customer has chosen.
+    These(Vec<SeatId>),
+    /// The best that are free when the booking is decided.
+    Best(SeatWish),
+}
+
+impl From<Vec<SeatId>> for SeatChoice {
+    fn from(seats: Vec<SeatId>) -> Self {
+        Self::These(seats)
+    }
 }
 
 /// Changes some of a show's facts.
@@ -54,8 +76,14 @@ pub enum ShowCommand {
     Schedule(ShowScheduled),
     /// Changes some of its facts.
     Change(ChangeShow),
+    /// Replaces all of its facts that can change: each is named, with a price for every type that has one.
+    Replace(ShowChanged),
     /// Calls it off, with every live booking.
     Cancel(ShowCancelled),
+    /// Keeps free seats for the house, all or none. Those that it keeps already are no matter.
+    BlockSeats(SeatsBlocked),
+    /// Gives seats that the house keeps back to the sale. Those that it does not keep are no matter.
+    ReleaseSeats(SeatsReleased),
     /// Begins a booking.
     LockSeats(LockSeats),
     /// A booking's payment has come. At or after the deadline it does not confirm: it writes down that the booking expired.
@@ -98,6 +126,18 @@ pub enum Rejection {
     /// A price of nothing or less: a gateway takes no payment of it, and a refund would pay the house.
     #[error("a price is not more than zero")]
     PriceNotPositive,
+    /// A sale that would go on after the show's start.
+    #[error("the sale would end after the start of the show")]
+    SoldAfterStart,
+    /// A sale that would begin when it is over.
+    #[error("the sale would begin when it is over")]
+    NeverOnSale,
+    /// The sale has not begun: it begins then.
+    #[error("the show is not on sale yet")]
+    NotYetOnSale(Timestamp),
+    /// The sale is over since then.
+    #[error("the show is no longer on sale")]
+    NoLongerOnSale(Timestamp),
     /// The show was called off.
     #[error("the show was cancelled")]
     ShowCancelled,
@@ -122,9 +162,15 @@ pub enum Rejection {
     /// Somebody else has them.
     #[error("one or more seats are no longer available")]
     SeatsUnavailable(Vec<SeatId>),
-    /// No such offer, or it does not apply.
-    #[error("coupon {0} does not apply")]
-    UnknownCoupon(SmolStr),
+    /// So many seats that suit the wish are not free, or not beside each other.
+    #[error("there are no such seats left")]
+    NoSeatsFit,
+    /// The offer does not apply.
+    #[error("coupon {0} does not apply: {1}")]
+    CouponRefused(OfferCode, CouponRefused),
+    /// It took so long from the claim of a redemption to the seats that the claim may be gone.
+    #[error("the claim of an offer's redemption has lapsed")]
+    ClaimLapsed,
     /// The customer holds as many locks of this show as one may.
     #[error("too many live seat locks in this show")]
     TooManyLocks,
@@ -153,8 +199,10 @@ impl ShowCommand {
     pub(super) fn request(&self) -> Option<&Request> {
         match self {
             Self::Schedule(scheduled) => scheduled.request.as_ref(),
-            Self::Change(ChangeShow(changed)) => changed.request.as_ref(),
+            Self::Change(ChangeShow(changed)) | Self::Replace(changed) => changed.request.as_ref(),
             Self::Cancel(cancelled) => cancelled.request.as_ref(),
+            Self::BlockSeats(blocked) => blocked.request.as_ref(),
+            Self::ReleaseSeats(released) => released.request.as_ref(),
             Self::LockSeats(_)
             | Self::Confirm { .. }
             | Self::Fail { .. }

@@ -5,15 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::Decider;
-use crate::ids::{BookingId, PaymentId, SeatId};
-use crate::pricing::Pricing;
+use crate::ids::{BookingId, OfferCode, PaymentId, SeatId};
+use crate::pricing::{PriceTerms, Pricing};
+use crate::seat_rules::Companions;
 use crate::show::booking::{Booking, BookingState, BookingStatus};
-use crate::show::command::{CancelBooking, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, ShowCommand};
+use crate::show::command::{
+    CancelBooking, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
+};
 use crate::show::event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
     BookingPaymentPending, CancelledBy, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails, ShowEvent,
     ShowScheduled,
 };
+use crate::show::seating::Seating;
 use crate::show::{Screening, Show};
 use crate::theatre::SeatType;
 use crate::time;
@@ -21,7 +25,7 @@ use crate::time;
 /// Most bookings that one sweep ends: bounds an append. The next sweep takes the rest.
 const MOST_AT_ONCE: usize = 500;
 
-type Decision = Result<Vec<ShowEvent>, Rejection>;
+pub(super) type Decision = Result<Vec<ShowEvent>, Rejection>;
 
 impl Decider for Show {
     type Command = ShowCommand;
@@ -40,7 +44,10 @@ impl Decider for Show {
                 Self::Scheduled(_) => Err(Rejection::AlreadyScheduled),
             },
             ShowCommand::Change(change) => self.screening()?.change(now, &change.0),
+            ShowCommand::Replace(changed) => self.screening()?.replace(now, changed),
             ShowCommand::Cancel(cancelled) => self.screening()?.cancel(now, cancelled),
+            ShowCommand::BlockSeats(wanted) => self.screening()?.block(now, wanted),
+            ShowCommand::ReleaseSeats(wanted) => self.screening()?.give_back(now, wanted),
             ShowCommand::LockSeats(lock) => self.screening()?.lock_seats(now, lock),
             ShowCommand::Confirm { booking_id, payment_id } => {
                 self.screening()?.confirm(now, booking_id, payment_id)
@@ -76,6 +83,7 @@ fn schedule(now: Timestamp, scheduled: &ShowScheduled) -> Decision {
         return Err(Rejection::StartsInThePast);
     }
     check_prices(&scheduled.show)?;
+    scheduled.show.check_sales()?;
     Ok(vec![scheduled.clone().into()])
 }
 
@@ -91,7 +99,15 @@ fn check_positive(prices: &BTreeMap<SeatType, i64>) -> Result<(), Rejection> {
     if prices.values().all(|minor| *minor > 0) { Ok(()) } else { Err(Rejection::PriceNotPositive) }
 }
 
-fn expired(booking_id: &BookingId) -> ShowEvent {
+fn check_count(seats: usize) -> Result<(), Rejection> {
+    match seats {
+        0 => Err(Rejection::NoSeats),
+        1..=MAX_SEATS_PER_BOOKING => Ok(()),
+        _ => Err(Rejection::TooManySeats),
+    }
+}
+
+pub(super) fn expired(booking_id: &BookingId) -> ShowEvent {
     BookingExpired { booking_id: booking_id.clone() }.into()
 }
 
@@ -128,7 +144,16 @@ impl Screening {
         check_positive(&changed.prices)?;
         let mut after = (*self.details).clone();
         after.change(changed);
+        after.check_sales()?;
         Ok(if after == *self.details { vec![] } else { vec![changed.clone().into()] })
+    }
+
+    /// A type that lost its price would keep the old one: a change leaves what it does not name.
+    fn replace(&self, now: Timestamp, changed: &ShowChanged) -> Decision {
+        if !self.details.prices.keys().all(|seat_type| changed.prices.contains_key(seat_type)) {
+            return Err(Rejection::Unpriced);
+        }
+        self.change(now, changed)
     }
 
     fn cancel(&self, now: Timestamp, cancelled: &ShowCancelled) -> Decision {
@@ -141,7 +166,8 @@ impl Screening {
         let mut events = vec![ShowEvent::from(cancelled.clone())];
         events.extend(self.overdue(now).map(|id| expired(&id)));
         let pending = self.pending.iter().filter(|(deadline, _)| *deadline > now).map(|(_, id)| (id, false));
-        let confirmed = self.confirmed.iter().map(|id| (id, true));
+        let paid = |id: &BookingId| self.bookings.get(id).is_some_and(|booking| !booking.is_free());
+        let confirmed = self.confirmed.iter().map(|id| (id, paid(id)));
         events.extend(pending.chain(confirmed).map(|(id, paid)| {
             BookingCancelled { booking_id: id.clone(), by: CancelledBy::Show, paid }.into()
         }));
@@ -164,26 +190,28 @@ impl Screening {
             };
         }
         self.check_bookable(now)?;
-        self.check_seats(&lock.seat_ids)?;
-        if let Some(code) = &lock.coupon_code {
-            return Err(Rejection::UnknownCoupon(code.clone()));
+        self.details.check_on_sale(now)?;
+        match &lock.seats {
+            SeatChoice::These(seats) => self.check_seats(seats)?,
+            SeatChoice::Best(wish) => check_count(wish.quantity)?,
+        }
+        if lock.lock_before.is_some_and(|lock_before| now >= lock_before) {
+            return Err(Rejection::ClaimLapsed);
         }
         if lock.live_locks_per_user.is_some_and(|most| self.live_locks(now, lock) >= most as usize) {
             return Err(Rejection::TooManyLocks);
         }
-        let taken = |seat: &&SeatId| self.owner(seat, now).is_some();
-        let unavailable: Vec<SeatId> = lock.seat_ids.iter().filter(taken).cloned().collect();
-        if !unavailable.is_empty() {
-            return Err(Rejection::SeatsUnavailable(unavailable));
-        }
+        let seat_ids = self.choose(now, &lock.seats)?;
         // A lock that has run out is written down before its seats go to somebody else: no prefix of the log shows
         // two live bookings on one seat.
-        let mut events: Vec<ShowEvent> = self.overdue_holders(&lock.seat_ids).iter().map(expired).collect();
+        let mut events: Vec<ShowEvent> = self.overdue_holders(&seat_ids).iter().map(expired).collect();
+        let pricing = self.price(now, &seat_ids, &lock.terms)?;
+        let free = pricing.total == 0;
         events.push(
             SeatsLocked {
                 booking_id: lock.booking_id.clone(),
                 user_id: lock.user_id.clone(),
-                seat_ids: lock.seat_ids.clone(),
+                seat_ids,
                 expires_at: time::after(now, lock.ttl_millis),
                 idempotency_key: lock.idempotency_key.clone(),
                 fingerprint: lock.fingerprint.clone(),
@@ -191,9 +219,37 @@ impl Screening {
             }
             .into(),
         );
-        let pricing = self.price(&lock.seat_ids);
         events.push(BookingPaymentPending { booking_id: lock.booking_id.clone(), pricing }.into());
+        if free {
+            // No gateway takes a payment of nothing.
+            events.push(
+                BookingConfirmed {
+                    booking_id: lock.booking_id.clone(),
+                    payment_id: lock.booking_id.payment(),
+                    ticket_id: lock.booking_id.ticket(),
+                    confirmed_at: now,
+                }
+                .into(),
+            );
+        }
         Ok(events)
+    }
+
+    fn choose(&self, now: Timestamp, choice: &SeatChoice) -> Result<Vec<SeatId>, Rejection> {
+        let free = |seat: &SeatId| self.is_free(seat, now);
+        match choice {
+            SeatChoice::These(seats) => {
+                let unavailable: Vec<SeatId> = seats.iter().filter(|seat| !free(seat)).cloned().collect();
+                if unavailable.is_empty() {
+                    Ok(seats.clone())
+                } else {
+                    Err(Rejection::SeatsUnavailable(unavailable))
+                }
+            }
+            SeatChoice::Best(wish) => Seating::new(&self.details.rows, free, Companions::Free)
+                .best(wish)
+                .ok_or(Rejection::NoSeatsFit),
+        }
     }
 
     fn confirm(&self, now: Timestamp, id: &BookingId, payment: &PaymentId) -> Decision {
@@ -230,7 +286,7 @@ impl Screening {
         let paid = match booking.status(now) {
             BookingStatus::Cancelled => return Ok(vec![]),
             BookingStatus::SeatsLocked | BookingStatus::PaymentPending => false,
-            BookingStatus::Confirmed if now < self.details.start_time => true,
+            BookingStatus::Confirmed if now < self.details.start_time => !booking.is_free(),
             status @ (BookingStatus::Confirmed
             | BookingStatus::Completed
             | BookingStatus::Failed
@@ -247,7 +303,7 @@ impl Screening {
         due.map(|id| BookingCompleted { booking_id: id.clone() }.into()).collect()
     }
 
-    fn check_bookable(&self, now: Timestamp) -> Result<(), Rejection> {
+    pub(super) fn check_bookable(&self, now: Timestamp) -> Result<(), Rejection> {
         if self.cancelled {
             Err(Rejection::ShowCancelled)
         } else if now >= self.details.start_time {
@@ -258,11 +314,12 @@ impl Screening {
     }
 
     fn check_seats(&self, seats: &[SeatId]) -> Result<(), Rejection> {
-        match seats.len() {
-            0 => return Err(Rejection::NoSeats),
-            1..=MAX_SEATS_PER_BOOKING => {}
-            _ => return Err(Rejection::TooManySeats),
-        }
+        check_count(seats.len())?;
+        self.check_names(seats)
+    }
+
+    /// Whether these are seats of the show, each named once.
+    pub(super) fn check_names(&self, seats: &[SeatId]) -> Result<(), Rejection> {
         let mut seen = BTreeSet::new();
         let twice: Vec<SeatId> = seats.iter().filter(|seat| !seen.insert(*seat)).cloned().collect();
         if !twice.is_empty() {
@@ -280,7 +337,7 @@ impl Screening {
     }
 
     /// The bookings that still hold one of these seats in the log, though their deadline has passed.
-    fn overdue_holders(&self, seats: &[SeatId]) -> BTreeSet<BookingId> {
+    pub(super) fn overdue_holders(&self, seats: &[SeatId]) -> BTreeSet<BookingId> {
         let holders = seats.iter().filter_map(|seat| self.seats.get(seat)?.holder.clone());
         holders.filter(|id| self.bookings.get(id).is_some_and(|booking| booking.is_pending())).collect()
     }
@@ -290,10 +347,21 @@ impl Screening {
         self.pending.iter().take_while(move |(deadline, _)| *deadline <= now).map(|(_, id)| id.clone())
     }
 
-    fn price(&self, seats: &[SeatId]) -> Pricing {
+    /// What these seats would cost now, taken or not.
+    pub fn quote(&self, now: Timestamp, seats: &[SeatId], terms: &PriceTerms) -> Result<Pricing, Rejection> {
+        self.check_bookable(now)?;
+        self.check_seats(seats)?;
+        self.price(now, seats, terms)
+    }
+
+    fn price(&self, now: Timestamp, seats: &[SeatId], terms: &PriceTerms) -> Result<Pricing, Rejection> {
         let seat_types = seats.iter().filter_map(|seat| self.seats.get(seat).map(|seat| seat.seat_type));
-        let prices =
-            seat_types.map(|seat_type| self.details.prices.get(&seat_type).copied().unwrap_or_default());
-        Pricing::of_seats(self.details.currency.clone(), prices)
+        let prices: Vec<i64> = seat_types
+            .map(|seat_type| self.details.prices.get(&seat_type).copied().unwrap_or_default())
+            .collect();
+        terms.price(&self.details, now, &prices).map_err(|refused| {
+            let code = terms.coupon.as_ref().map_or_else(|| OfferCode::new(""), |it| it.details.code.clone());
+            Rejection::CouponRefused(code, refused)
+        })
     }
 }

@@ -14,6 +14,7 @@ use crate::ids::{
 use crate::money::Currency;
 use crate::pricing::Pricing;
 use crate::request::Request;
+use crate::show::sales::SalesWindow;
 use crate::theatre::{LayoutRow, SeatType};
 
 /// A show's facts. Layout and prices are copied in, so that nothing that happens to the screen later moves a sold seat.
@@ -36,7 +37,7 @@ pub struct ShowDetails {
     pub screen_name: SmolStr,
     /// The film.
     pub movie_id: MovieId,
-    /// When it starts. It is bookable until then.
+    /// When it starts. It is bookable until then at most.
     pub start_time: Timestamp,
     /// When it ends. Its confirmed bookings are completed from then on.
     pub end_time: Timestamp,
@@ -48,6 +49,9 @@ pub struct ShowDetails {
     pub currency: Currency,
     /// Minor units for each type of seat.
     pub prices: BTreeMap<SeatType, i64>,
+    /// When it is on sale.
+    #[serde(default, skip_serializing_if = "SalesWindow::is_unbounded")]
+    pub sales: SalesWindow,
     /// The seats.
     pub rows: Vec<LayoutRow>,
 }
@@ -83,6 +87,9 @@ pub struct ShowChanged {
     /// New prices in minor units, for the types that they name. Bookings keep the price that they were made at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prices: BTreeMap<SeatType, i64>,
+    /// When it is now on sale, both bounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sales: Option<SalesWindow>,
     /// The request that changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
@@ -92,6 +99,34 @@ pub struct ShowChanged {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShowCancelled {
+    /// The request that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+}
+
+/// The house keeps seats for itself: nobody can book them until it releases them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatsBlocked {
+    /// Those that were not blocked before.
+    pub seat_ids: Vec<SeatId>,
+    /// Why, in the partner's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SmolStr>,
+    /// The request that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+}
+
+/// The house gives seats that it kept back to the sale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatsReleased {
+    /// Those that were blocked before.
+    pub seat_ids: Vec<SeatId>,
+    /// Why, in the partner's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SmolStr>,
     /// The request that did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
@@ -208,6 +243,8 @@ events! {
         Scheduled(ShowScheduled) = "show.scheduled.v1",
         Changed(ShowChanged) = "show.changed.v1",
         Cancelled(ShowCancelled) = "show.cancelled.v1",
+        SeatsBlocked(SeatsBlocked) = "show.seats-blocked.v1",
+        SeatsReleased(SeatsReleased) = "show.seats-released.v1",
         SeatsLocked(SeatsLocked) = "booking.seats-locked.v1",
         PaymentPending(BookingPaymentPending) = "booking.payment-pending.v1",
         Confirmed(BookingConfirmed) = "booking.confirmed.v1",

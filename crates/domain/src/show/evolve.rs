@@ -21,6 +21,8 @@ impl Show {
                 Self::Unscheduled,
                 ShowEvent::Changed(_)
                 | ShowEvent::Cancelled(_)
+                | ShowEvent::SeatsBlocked(_)
+                | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::PaymentPending(_)
                 | ShowEvent::Confirmed(_)
@@ -36,7 +38,7 @@ impl Show {
 impl ShowDetails {
     /// Applies a change.
     pub fn change(&mut self, changed: &ShowChanged) {
-        let ShowChanged { start_time, end_time, language, format, prices, request: _ } = changed;
+        let ShowChanged { start_time, end_time, language, format, prices, sales, request: _ } = changed;
         if let Some(start) = start_time {
             self.start_time = *start;
         }
@@ -50,6 +52,7 @@ impl ShowDetails {
             self.format = format.clone();
         }
         self.prices.extend(prices);
+        self.sales = sales.unwrap_or(self.sales);
     }
 }
 
@@ -64,6 +67,7 @@ impl Screening {
             seats: seats
                 .map(|seat| (seat.seat_id.clone(), Seat { seat_type: seat.seat_type, holder: None }))
                 .collect(),
+            house: BTreeSet::new(),
             bookings: HashMap::new(),
             keys: HashMap::new(),
             pending: BTreeSet::new(),
@@ -83,6 +87,16 @@ impl Screening {
             ShowEvent::Cancelled(cancelled) => {
                 self.cancelled = true;
                 Arc::make_mut(&mut self.answered).remember(cancelled.request.as_ref());
+            }
+            ShowEvent::SeatsBlocked(blocked) => {
+                self.house.extend(blocked.seat_ids.iter().cloned());
+                Arc::make_mut(&mut self.answered).remember(blocked.request.as_ref());
+            }
+            ShowEvent::SeatsReleased(released) => {
+                for seat in &released.seat_ids {
+                    self.house.remove(seat);
+                }
+                Arc::make_mut(&mut self.answered).remember(released.request.as_ref());
             }
             ShowEvent::SeatsLocked(locked) => self.lock(locked),
             ShowEvent::PaymentPending(priced) => self.update(&priced.booking_id, |booking| {

@@ -7,7 +7,7 @@ use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId, RefundId, SeatId, UserId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{PaymentEvent, RefundCause};
-use marquee_domain::show::{SeatsLocked, ShowEvent};
+use marquee_domain::show::{SalesWindow, SeatsLocked, ShowEvent};
 
 /// An event as a log holds it.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ struct Seen {
 struct Running {
     start: Timestamp,
     end: Timestamp,
+    sales: SalesWindow,
     cancelled: bool,
 }
 
@@ -101,6 +102,7 @@ pub struct Checker {
     shows: HashMap<String, Running>,
     bookings: HashMap<BookingId, Seen>,
     live: HashMap<(String, SeatId), BookingId>,
+    house: HashSet<(String, SeatId)>,
     keys: HashSet<(String, UserId, IdempotencyKey)>,
     accounts: HashMap<String, Account>,
     captures: HashSet<PaymentId>,
@@ -117,9 +119,14 @@ impl Checker {
         match &recorded.event {
             Event::Show(event) => self.show(recorded, event),
             Event::Payment(event) => self.payment(&recorded.stream, event),
-            Event::City(_) | Event::Movie(_) | Event::Partner(_) | Event::Theatre(_) | Event::Schedule(_) => {
-                Ok(())
-            }
+            Event::City(_)
+            | Event::Movie(_)
+            | Event::Partner(_)
+            | Event::Theatre(_)
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => Ok(()),
         }
     }
 
@@ -183,7 +190,10 @@ impl Checker {
         if let ShowEvent::Scheduled(scheduled) = event {
             require(recorded.revision == 0, Rule::States, || format!("{stream} is scheduled late"))?;
             let (start, end) = (scheduled.show.start_time, scheduled.show.end_time);
-            self.shows.insert(stream.clone(), Running { start, end, cancelled: false });
+            self.shows.insert(
+                stream.clone(),
+                Running { start, end, sales: scheduled.show.sales, cancelled: false },
+            );
             return Ok(());
         }
         let Some(show) = self.shows.get_mut(stream) else {
@@ -195,6 +205,7 @@ impl Checker {
                 require(!show.cancelled, Rule::States, || format!("{stream} changes after its end"))?;
                 show.start = changed.start_time.unwrap_or(show.start);
                 show.end = changed.end_time.unwrap_or(show.end);
+                show.sales = changed.sales.unwrap_or(show.sales);
                 Ok(())
             }
             ShowEvent::Cancelled(_) => {
@@ -202,8 +213,18 @@ impl Checker {
                 show.cancelled = true;
                 Ok(())
             }
+            ShowEvent::SeatsBlocked(blocked) => {
+                require(!show.cancelled, Rule::States, || format!("{stream} blocks seats after its end"))?;
+                blocked.seat_ids.iter().try_for_each(|seat| self.blocked(stream, seat))
+            }
+            ShowEvent::SeatsReleased(released) => released.seat_ids.iter().try_for_each(|seat| {
+                let kept = self.house.remove(&(stream.clone(), seat.clone()));
+                require(kept, Rule::Seat, || format!("{stream} releases {seat}, which it does not keep"))
+            }),
             ShowEvent::SeatsLocked(locked) => {
-                let open = !show.cancelled && *time < show.start;
+                let on_sale = show.sales.from.is_none_or(|from| from <= *time)
+                    && show.sales.until.is_none_or(|until| *time < until);
+                let open = !show.cancelled && *time < show.start && on_sale;
                 require(open, Rule::States, || format!("{} is not bookable", locked.booking_id))?;
                 self.locked(stream, *time, locked)
             }
@@ -242,6 +263,13 @@ impl Checker {
         }
     }
 
+    fn blocked(&mut self, stream: &str, seat: &SeatId) -> Checked {
+        let place = (stream.to_owned(), seat.clone());
+        let holder = self.live.get(&place);
+        require(holder.is_none(), Rule::Seat, || format!("{stream} takes {seat} from {holder:?}"))?;
+        require(self.house.insert(place), Rule::Seat, || format!("{stream} blocks {seat} twice"))
+    }
+
     fn locked(&mut self, stream: &str, time: Timestamp, locked: &SeatsLocked) -> Checked {
         let id = &locked.booking_id;
         let key = (stream.to_owned(), locked.user_id.clone(), locked.idempotency_key.clone());
@@ -250,7 +278,11 @@ impl Checker {
         require(!locked.seat_ids.is_empty(), Rule::Seat, || format!("{id} has no seats"))?;
         require(locked.expires_at > time, Rule::Expiry, || format!("{id} begins after its deadline"))?;
         for seat in &locked.seat_ids {
-            let holder = self.live.insert((stream.to_owned(), seat.clone()), id.clone());
+            let place = (stream.to_owned(), seat.clone());
+            require(!self.house.contains(&place), Rule::Seat, || {
+                format!("{id} takes {seat} from the house")
+            })?;
+            let holder = self.live.insert(place, id.clone());
             require(holder.is_none(), Rule::Seat, || format!("{id} takes {seat} from {holder:?}"))?;
         }
         let seen = Seen {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, IdempotencyKey, SeatId, UserId};
 use marquee_domain::money::Currency;
-use marquee_domain::pricing::Pricing;
+use marquee_domain::pricing::{PriceTerms, Pricing};
 use marquee_domain::request::Request;
 use marquee_domain::show::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, LockSeats, SeatsLocked, ShowCommand, ShowDetails, ShowEvent,
-    ShowScheduled,
+    BookingPaymentPending, CancelledBy, LockSeats, SalesWindow, SeatChoice, SeatsLocked, ShowCommand,
+    ShowDetails, ShowEvent, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 
@@ -31,7 +31,7 @@ pub fn seats(names: &[&str]) -> Vec<SeatId> {
 }
 
 fn row(label: &str, count: u8, seat_type: SeatType) -> LayoutRow {
-    let seat = |number| LayoutSeat { seat_id: SeatId::new(format!("{label}{number}")), seat_type };
+    let seat = |number| LayoutSeat::new(SeatId::new(format!("{label}{number}")), seat_type);
     LayoutRow { row_label: label.into(), seats: (1..=count).map(seat).collect() }
 }
 
@@ -52,6 +52,7 @@ pub fn details() -> ShowDetails {
         format: "2D".into(),
         currency: Currency::inr(),
         prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_000)]),
+        sales: SalesWindow::default(),
         rows: vec![row("A", 11, SeatType::Regular), row("B", 2, SeatType::Premium)],
     }
 }
@@ -74,8 +75,9 @@ pub fn lock() -> LockSeats {
     LockSeats {
         booking_id: "b".into(),
         user_id: "asha".into(),
-        seat_ids: seats(&["A1"]),
-        coupon_code: None,
+        seats: seats(&["A1"]).into(),
+        terms: PriceTerms::default(),
+        lock_before: None,
         client: None,
         idempotency_key: "k".into(),
         fingerprint: "body".into(),
@@ -86,8 +88,8 @@ pub fn lock() -> LockSeats {
 
 /// The two events that begin a booking at an instant.
 pub fn begun(wanted: &LockSeats, now: i64, total: i64) -> [ShowEvent; 2] {
-    let LockSeats { booking_id, user_id, seat_ids, client, idempotency_key, fingerprint, .. } =
-        wanted.clone();
+    let LockSeats { booking_id, user_id, seats, client, idempotency_key, fingerprint, .. } = wanted.clone();
+    let SeatChoice::These(seat_ids) = seats else { panic!("the seats are not named") };
     let pricing = Pricing::of_seats(Currency::inr(), [total]);
     let expires_at = at(now + TTL);
     let begun = BookingPaymentPending { booking_id: booking_id.clone(), pricing };

@@ -1,14 +1,16 @@
 //! What partners and customers do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, SeatId, ShowId, UserId};
 use marquee_domain::money::Currency;
 use marquee_domain::payment::{IntentCreated, PaymentCommand, PaymentInitiated, RefundCause};
+use marquee_domain::pricing::PriceTerms;
 use marquee_domain::request::Request;
 use marquee_domain::show::{
-    CancelBooking, ChangeShow, LockSeats, ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowScheduled,
+    CancelBooking, ChangeShow, LockSeats, Near, SalesWindow, SeatChoice, SeatWish, SeatsBlocked,
+    SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 
@@ -16,9 +18,9 @@ use super::{Done, Intent, KEYS, MINUTE, SEATS, USERS, World, intent_id, payment_
 
 impl World {
     pub(super) fn schedule(&mut self, show: &ShowId) -> ShowCommand {
-        let seat = |number: usize| LayoutSeat {
-            seat_id: SeatId::new(format!("A{number}")),
-            seat_type: if number.is_multiple_of(2) { SeatType::Regular } else { SeatType::Premium },
+        let seat = |number: usize| {
+            let seat_type = if number.is_multiple_of(2) { SeatType::Regular } else { SeatType::Premium };
+            LayoutSeat::new(SeatId::new(format!("A{number}")), seat_type)
         };
         let start = self.clock + self.rng.i64(10 * MINUTE..60 * MINUTE);
         let end = start + self.rng.i64(MINUTE..60 * MINUTE);
@@ -38,6 +40,7 @@ impl World {
             format: "2D".into(),
             currency: Currency::inr(),
             prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_050)]),
+            sales: SalesWindow::default(),
             rows: vec![LayoutRow { row_label: "A".into(), seats: (0..SEATS).map(seat).collect() }],
         };
         ShowCommand::Schedule(ShowScheduled { show: details, request: None })
@@ -52,14 +55,40 @@ impl World {
             start_time: moves.then(|| at(start)).flatten(),
             end_time: moves.then(|| at(start + 30 * MINUTE)).flatten(),
             prices: BTreeMap::from([(SeatType::Regular, self.rng.i64(1..30_000))]),
+            sales: self.rng.bool().then(|| self.sales()),
             ..ShowChanged::default()
         };
         self.show(node, &show, &[ShowCommand::Change(ChangeShow(changed))]).map(|_| ())
     }
 
+    /// On sale from about now, or until later, or always.
+    fn sales(&mut self) -> SalesWindow {
+        let at = |millis| Timestamp::from_millisecond(millis).ok();
+        let from = self.clock + self.rng.i64(-MINUTE..MINUTE);
+        let until = self.clock + self.rng.i64(MINUTE..60 * MINUTE);
+        SalesWindow {
+            from: if self.rng.bool() { at(from) } else { None },
+            until: if self.rng.u32(0..4) == 0 { at(until) } else { None },
+        }
+    }
+
     pub(super) fn cancel_show(&mut self) -> Done {
         let (node, show) = (self.node(), self.any_show());
         self.show(node, &show, &[ShowCommand::Cancel(ShowCancelled::default())]).map(|_| ())
+    }
+
+    /// The house takes seats, and gives as many back, so that it never keeps them all.
+    pub(super) fn house_seats(&mut self) -> Done {
+        let (node, show) = (self.node(), self.any_show());
+        let mut seats = |most| {
+            let named =
+                (0..self.rng.usize(1..most)).map(|_| SeatId::new(format!("A{}", self.rng.usize(0..SEATS))));
+            named.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        };
+        let block = SeatsBlocked { seat_ids: seats(3), reason: None, request: None };
+        let release = SeatsReleased { seat_ids: seats(SEATS), reason: None, request: None };
+        self.show(node, &show, &[ShowCommand::ReleaseSeats(release), ShowCommand::BlockSeats(block)])
+            .map(|_| ())
     }
 
     pub(super) fn lock(&mut self) -> Done {
@@ -76,6 +105,20 @@ impl World {
         Ok(())
     }
 
+    /// These seats by name, or as many of whichever.
+    fn choice(&mut self, seats: Vec<usize>) -> SeatChoice {
+        if self.rng.u32(0..4) > 0 {
+            let named = seats.into_iter().map(|seat| SeatId::new(format!("A{seat}")));
+            return SeatChoice::These(named.collect());
+        }
+        SeatChoice::Best(SeatWish {
+            quantity: seats.len(),
+            types: if self.rng.bool() { [SeatType::Premium].into() } else { BTreeSet::new() },
+            adjacent: self.rng.bool(),
+            near: Near::Middle,
+        })
+    }
+
     pub(super) fn wanted(&mut self, show: &ShowId) -> LockSeats {
         let mut seats: Vec<usize> = (0..SEATS).collect();
         self.rng.shuffle(&mut seats);
@@ -87,8 +130,9 @@ impl World {
         LockSeats {
             booking_id: BookingId::compose(show, &serial.to_string()),
             user_id: UserId::new(format!("u{}", self.rng.usize(0..USERS))),
-            seat_ids: seats.into_iter().map(|seat| SeatId::new(format!("A{seat}"))).collect(),
-            coupon_code: None,
+            seats: self.choice(seats),
+            terms: PriceTerms::default(),
+            lock_before: None,
             client: None,
             idempotency_key: key.as_str().into(),
             fingerprint: fingerprint.into(),

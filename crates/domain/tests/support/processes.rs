@@ -104,7 +104,10 @@ impl World {
             | Event::Movie(_)
             | Event::Partner(_)
             | Event::Theatre(_)
-            | Event::Schedule(_) => Ok(()),
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => Ok(()),
         }
     }
 

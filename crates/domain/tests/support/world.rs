@@ -140,6 +140,7 @@ impl World {
                 self.nodes[node] = Node { skew, ..Node::default() };
                 Ok(())
             }
+            990..994 => self.house_seats(),
             _ => {
                 let reach = *self.rng.choice(&[500, 2_000, 30_000, 10 * MINUTE]).unwrap_or(&0);
                 let node = self.rng.usize(0..2);

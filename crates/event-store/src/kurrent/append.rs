@@ -12,7 +12,7 @@ use super::Shared;
 use super::connector::Lease;
 use super::events::Outgoing;
 use super::failure::Failure;
-use super::sessions;
+use super::sessions::{self, Tried};
 use crate::port::{AppendError, Appended, Expected, Position, ReadError};
 use crate::stream::StreamName;
 
@@ -45,10 +45,10 @@ impl Shared {
             )));
         }
         self.clock_rule.allows(&*self.clock).map_err(AppendError::Unavailable)?;
-        let (mut tries, count) = (0, events.len() as u64);
+        let (mut tries, mut sent, count) = (0, false, events.len() as u64);
         let began = Instant::now();
         let outcome = loop {
-            let outcome = self.append_once(&stream, expected, &events).await;
+            let outcome = self.append_once(&stream, expected, &events, &mut sent).await;
             tries += 1;
             match outcome {
                 Ok(outcome) => break outcome,
@@ -73,6 +73,7 @@ impl Shared {
         stream: &StreamName,
         expected: Expected,
         events: &[Outgoing],
+        sent: &mut bool,
     ) -> Result<Result<Appended, AppendError>, Failure> {
         let lease = self
             .connector
@@ -87,13 +88,13 @@ impl Shared {
         };
         let (head, began) = (*self.head.borrow(), self.clock.now());
         let small = events.iter().map(Outgoing::size).sum::<usize>() <= sessions::MAX_SIZE;
-        match write(&lease, small, stream, state, data).await {
-            Ok(commit) => {
+        match write(&lease, small, stream, state, data, sent).await {
+            Ok(Written { commit, repeated }) => {
                 let revision = expected.next() + events.len() as u64 - 1;
                 let mut position = Position(commit);
-                // What lies after all that was known to be there is new. An append that was there already may be answered with
-                // another event's position, or with none.
-                if position <= head || commit == NO_POSITION {
+                // An append that was there already may be answered with another event's position, or with none. It is known to be
+                // new where it was never sent before and lies after all that was known to be there.
+                if repeated || position <= head || commit == NO_POSITION {
                     position = self.position_of(stream, revision).await?;
                 } else if let Some(last) = events.last() {
                     self.clock_rule.appended(last.id, began);
@@ -160,23 +161,41 @@ impl Shared {
     }
 }
 
-/// Where the server has written the last of them, or [`NO_POSITION`].
+/// What the server says of an append.
+struct Written {
+    /// Where the last event is, or [`NO_POSITION`].
+    commit: u64,
+    /// Whether it had been sent before, so that it may have been there already.
+    repeated: bool,
+}
+
+/// `sent` says whether these events have been sent before, and then that they have been sent.
 async fn write(
     lease: &Lease,
     small: bool,
     stream: &StreamName,
     expected: StreamState,
     events: Vec<EventData>,
-) -> Result<u64, Error> {
+    sent: &mut bool,
+) -> Result<Written, Error> {
     let began = Instant::now();
-    if small && let Some(written) = lease.sessions.append(&lease.client, stream, expected, &events).await {
-        return Ok(written.current_position().map_or(NO_POSITION, |position| position.commit));
+    if small {
+        let repeated = *sent;
+        match lease.sessions.append(&lease.client, stream, expected, &events).await {
+            Tried::Written(written) => {
+                let commit = written.current_position().map_or(NO_POSITION, |position| position.commit);
+                return Ok(Written { commit, repeated });
+            }
+            Tried::Sent => *sent = true,
+            Tried::NotSent => {}
+        }
     }
+    let repeated = std::mem::replace(sent, true);
     let left = APPEND.saturating_sub(began.elapsed());
     let options = AppendToStreamOptions::default().stream_state(expected).deadline(left);
-    let sent = lease.client.append_to_stream(stream.as_str(), &options, events);
-    match tokio::time::timeout(left, sent).await {
-        Ok(answer) => answer.map(|written| written.position.commit),
+    let answer = lease.client.append_to_stream(stream.as_str(), &options, events);
+    match tokio::time::timeout(left, answer).await {
+        Ok(answer) => answer.map(|written| Written { commit: written.position.commit, repeated }),
         Err(_) => Err(Error::DeadlineExceeded),
     }
 }

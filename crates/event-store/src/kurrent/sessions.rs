@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use kurrentdb::{
     BatchAppendClient, BatchAppendOptions, BatchWriteResult, Client, Error, EventData, StreamState,
 };
+use tokio::time::Instant;
 
 use crate::stream::StreamName;
 
@@ -25,12 +26,34 @@ const CALLS: usize = 8;
 const APPEND: Duration = Duration::from_secs(2);
 /// Most payload of an append that goes here, in bytes: one that is larger would hold up the others.
 pub(super) const MAX_SIZE: usize = 64 * 1024;
+/// After so many appends without an answer, one after another, none goes here for [`SILENCE`]: each has cost its caller [`APPEND`],
+/// and a proxy that holds calls back will go on so.
+const MAX_UNANSWERED: u32 = 3;
+const SILENCE: Duration = Duration::from_secs(60);
 /// No stream of a log has this name.
 const NOWHERE: &str = "no-stream";
 
 /// The open calls of one client.
 pub(super) struct Sessions {
     calls: [Mutex<State>; CALLS],
+    unanswered: Mutex<Unanswered>,
+}
+
+#[derive(Default)]
+struct Unanswered {
+    /// One after another.
+    count: u32,
+    /// Until when nothing goes here.
+    until: Option<Instant>,
+}
+
+/// How far an append has come.
+#[derive(Debug, PartialEq)]
+pub(super) enum Tried {
+    Written(BatchWriteResult),
+    /// It may have been written.
+    Sent,
+    NotSent,
 }
 
 #[derive(Default)]
@@ -44,33 +67,62 @@ enum State {
 
 impl Sessions {
     pub fn new() -> Self {
-        Self { calls: Default::default() }
+        Self { calls: Default::default(), unanswered: Mutex::default() }
     }
 
-    /// What the server has written; `None` where it is not known to have written anything.
     pub async fn append(
         &self,
         client: &Client,
         stream: &StreamName,
         expected: StreamState,
         events: &[EventData],
-    ) -> Option<BatchWriteResult> {
-        let call = call_of(stream);
-        let session = self.session(call, client).await?;
-        let answer = tokio::time::timeout(APPEND, session.append(stream, expected, events.to_vec())).await;
+    ) -> Tried {
+        if self.unanswered().until.is_some_and(|until| Instant::now() < until) {
+            return Tried::NotSent;
+        }
+        let (call, deadline) = (call_of(stream), Instant::now() + APPEND);
+        let session = match tokio::time::timeout_at(deadline, self.session(call, client)).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return Tried::NotSent,
+            Err(_) => {
+                self.is_unanswered();
+                return Tried::NotSent;
+            }
+        };
+        let answer =
+            tokio::time::timeout_at(deadline, session.append(stream, expected, events.to_vec())).await;
         match answer {
-            Ok(Ok(written)) => Some(written),
-            Ok(Err(error)) => {
-                tracing::debug!(%stream, %error, "a batch append has ended");
-                self.let_go(call, &session);
-                None
+            Ok(answer) => {
+                *self.unanswered() = Unanswered::default();
+                match answer {
+                    Ok(written) => Tried::Written(written),
+                    Err(error) => {
+                        tracing::debug!(%stream, %error, "a batch append has ended");
+                        self.let_go(call, &session);
+                        Tried::Sent
+                    }
+                }
             }
             Err(_) => {
                 tracing::debug!(%stream, "a batch append has no answer");
                 self.let_go(call, &session);
-                None
+                self.is_unanswered();
+                Tried::Sent
             }
         }
+    }
+
+    fn is_unanswered(&self) {
+        let mut unanswered = self.unanswered();
+        unanswered.count += 1;
+        if unanswered.count >= MAX_UNANSWERED {
+            tracing::warn!("KurrentDB does not answer batch appends; plain ones are used for a minute");
+            *unanswered = Unanswered { count: 0, until: Some(Instant::now() + SILENCE) };
+        }
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, Unanswered> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self, call: usize) -> MutexGuard<'_, State> {
@@ -156,12 +208,16 @@ impl Drop for Session {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use kurrentdb::{AppendToStreamOptions, ReadAllOptions, SubscribeToAllOptions};
 
     use super::super::stand_in::StandIn;
     use super::*;
+
+    impl Tried {
+        fn is_written(&self) -> bool {
+            matches!(self, Self::Written(_))
+        }
+    }
 
     fn event() -> Vec<EventData> {
         vec![EventData::binary("booking.expired.v1", bytes::Bytes::new())]
@@ -182,24 +238,41 @@ mod tests {
         let stream = StreamName::new("show-sh_1");
         for revision in 0..3 {
             let expected = StreamState::StreamRevision(revision);
-            assert!(sessions.append(&client, &stream, expected, &event()).await.is_some());
+            assert!(sessions.append(&client, &stream, expected, &event()).await.is_written());
         }
         open_calls_become(&stand_in, 1).await;
         stand_in.answers.send_replace(false);
-        assert_eq!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await, None);
+        assert_eq!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await, Tried::Sent);
         stand_in.answers.send_replace(true);
         open_calls_become(&stand_in, 0).await;
-        assert!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await.is_some());
+        assert!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await.is_written());
         open_calls_become(&stand_in, 1).await;
         drop(sessions);
         open_calls_become(&stand_in, 0).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_them_is_left_alone_for_a_while() {
+        let (stand_in, client, _serving) = StandIn::serve(true).await;
+        let (sessions, stream) = (Sessions::new(), StreamName::new("show-sh_1"));
+        let append = async || sessions.append(&client, &stream, StreamState::NoStream, &event()).await;
+        stand_in.answers.send_replace(false);
+        for _ in 0..MAX_UNANSWERED {
+            assert_eq!(append().await, Tried::Sent);
+        }
+        stand_in.answers.send_replace(true);
+        assert_eq!(append().await, Tried::NotSent);
+        tokio::time::pause();
+        tokio::time::advance(SILENCE).await;
+        tokio::time::resume();
+        assert!(append().await.is_written());
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_server_without_batch_appends_is_not_asked_for_them() {
         let (stand_in, client, _serving) = StandIn::serve(false).await;
         let (sessions, stream) = (Sessions::new(), StreamName::new("show-sh_1"));
-        assert_eq!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await, None);
+        assert_eq!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await, Tried::NotSent);
         assert_eq!(stand_in.calls.load(Ordering::Relaxed), 0);
     }
 
@@ -207,7 +280,7 @@ mod tests {
     async fn every_call_says_who_the_url_says_the_client_is() {
         let (stand_in, client, _serving) = StandIn::serve_to("marquee:s3cret@", true).await;
         let (sessions, stream) = (Sessions::new(), StreamName::new("show-sh_1"));
-        assert!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await.is_some());
+        assert!(sessions.append(&client, &stream, StreamState::NoStream, &event()).await.is_written());
         let options = AppendToStreamOptions::default().stream_state(StreamState::NoStream);
         client.append_to_stream(stream.as_str(), &options, event()).await.unwrap_err();
         client.read_all(&ReadAllOptions::default()).await.unwrap();

@@ -1,0 +1,289 @@
+//! Which seats somebody gets who has not chosen any, and which seats a choice would leave alone.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::SeatId;
+use crate::seat_rules::Companions;
+use crate::theatre::{LayoutRow, LayoutSeat, SeatType, neighbours};
+
+/// What it costs to leave room to a side into which groups of the same size do not fit without rest, in half seats to the side.
+const ODD: usize = 2;
+/// What a row further from the wanted one costs, in half seats to the side.
+const ROW: usize = 4;
+
+/// Seats that are wanted, but not by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatWish {
+    /// How many.
+    pub quantity: usize,
+    /// Of which types; none says any that needs no reason, which a wheelchair's and its companion's do.
+    pub types: BTreeSet<SeatType>,
+    /// Whether they must be beside each other.
+    pub adjacent: bool,
+    /// Where in the hall.
+    pub near: Near,
+}
+
+/// A part of the hall. The first row is the front; the screen is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Near {
+    /// The first row.
+    Front,
+    /// The row in the middle.
+    #[default]
+    Middle,
+    /// The last row.
+    Back,
+}
+
+impl SeatWish {
+    fn suits(&self, seat_type: SeatType) -> bool {
+        if self.types.is_empty() { is_common(seat_type) } else { self.types.contains(&seat_type) }
+    }
+}
+
+/// Whether anybody may sit there.
+fn is_common(seat_type: SeatType) -> bool {
+    match seat_type {
+        SeatType::Regular | SeatType::Premium | SeatType::Recliner => true,
+        SeatType::Wheelchair | SeatType::Companion => false,
+    }
+}
+
+/// A hall at one instant.
+pub struct Seating<'a, F> {
+    rows: &'a [LayoutRow],
+    free: F,
+    companions: Companions,
+}
+
+/// Seats side by side, and how good they are.
+struct Found<'a> {
+    leaves_alone: usize,
+    distance: usize,
+    seats: &'a [LayoutSeat],
+}
+
+/// Where seats should be.
+#[derive(Clone, Copy)]
+struct Aim {
+    /// The number of the row.
+    row: usize,
+    /// How far to the right the middle of the seats is, in half seats; the middle of the row where absent.
+    column: Option<usize>,
+}
+
+/// Whether seats beside each other are such as are wanted, free or not.
+type Suits<'s> = &'s dyn Fn(&[LayoutSeat]) -> bool;
+
+impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
+    /// The hall's rows, which of the seats are free, and how companions' seats are booked.
+    pub fn new(rows: &'a [LayoutRow], free: F, companions: Companions) -> Self {
+        Self { rows, free, companions }
+    }
+
+    /// The seats that suit a wish best: such as leave no seat alone before all others, then the nearest to where they are wanted.
+    /// `None` where the hall has them no more.
+    pub fn best(&self, wish: &SeatWish) -> Option<Vec<SeatId>> {
+        let aim = Aim {
+            row: match wish.near {
+                Near::Front => 0,
+                Near::Middle => self.rows.len() / 2,
+                Near::Back => self.rows.len().saturating_sub(1),
+            },
+            column: None,
+        };
+        let suits = |seats: &[LayoutSeat]| seats.iter().all(|seat| wish.suits(seat.seat_type));
+        let none = BTreeSet::new();
+        if wish.adjacent {
+            let found = self.beside_each_other(wish.quantity, aim, &none, &suits)?;
+            return Some(ids(found.seats));
+        }
+        // In as few groups as there are.
+        let (mut taken, mut chosen) = (none, Vec::new());
+        let mut together = wish.quantity;
+        while chosen.len() < wish.quantity {
+            together = together.min(wish.quantity - chosen.len());
+            if let Some(found) = self.beside_each_other(together, aim, &taken, &suits) {
+                taken.extend(found.seats.iter().map(|seat| &seat.seat_id));
+                chosen.extend(ids(found.seats));
+            } else if together == 1 {
+                return None;
+            } else {
+                together -= 1;
+            }
+        }
+        Some(chosen)
+    }
+
+    /// As many seats of the same types, side by side, that leave none alone: the nearest to a choice that does.
+    /// `None` where the hall has no such seats.
+    pub fn instead_of(&self, chosen: &[SeatId]) -> Option<Vec<SeatId>> {
+        let wanted: BTreeSet<&SeatId> = chosen.iter().collect();
+        let (mut types, mut aim, mut columns) = (Vec::new(), None, Vec::new());
+        for (number, row) in self.rows.iter().enumerate() {
+            let mut column = 0;
+            for seat in &row.seats {
+                column += usize::from(seat.gap_before);
+                if wanted.contains(&seat.seat_id) {
+                    types.push(seat.seat_type);
+                    if *aim.get_or_insert(number) == number {
+                        columns.push(2 * column + 1);
+                    }
+                }
+                column += 1;
+            }
+        }
+        let aim = Aim { row: aim?, column: Some(columns.iter().sum::<usize>() / columns.len()) };
+        types.sort_unstable();
+        let suits = |seats: &[LayoutSeat]| {
+            let mut of_these: Vec<SeatType> = seats.iter().map(|seat| seat.seat_type).collect();
+            of_these.sort_unstable();
+            of_these == types
+        };
+        let found = self.beside_each_other(chosen.len(), aim, &BTreeSet::new(), &suits)?;
+        (found.leaves_alone == 0).then(|| ids(found.seats))
+    }
+
+    /// Seats that are free, have a free neighbour now, and would have none if these were taken.
+    pub fn left_alone(&self, taken: &[SeatId]) -> Vec<SeatId> {
+        let taken: BTreeSet<&SeatId> = taken.iter().collect();
+        let free_after = |seat: &LayoutSeat| self.counts(seat) && !taken.contains(&seat.seat_id);
+        let mut alone = Vec::new();
+        let blocks = self.rows.iter().flat_map(LayoutRow::blocks);
+        for block in blocks.filter(|block| block.iter().any(|seat| taken.contains(&seat.seat_id))) {
+            for (index, seat) in block.iter().enumerate().filter(|(_, seat)| free_after(seat)) {
+                let mut before = neighbours(block, index).filter(|seat| self.counts(seat)).peekable();
+                if before.peek().is_some() && !before.any(free_after) {
+                    alone.push(seat.seat_id.clone());
+                }
+            }
+        }
+        alone
+    }
+
+    /// Those seats of a choice that the rule on companions' seats does not let be booked so.
+    pub fn unaccompanied(&self, chosen: &[SeatId]) -> Vec<SeatId> {
+        let chosen: BTreeSet<&SeatId> = chosen.iter().collect();
+        let is_chosen = |seat: &LayoutSeat| chosen.contains(&seat.seat_id);
+        let blocks = self.rows.iter().flat_map(LayoutRow::blocks);
+        let unaccompanied = blocks.flat_map(|block| {
+            let seats = block.iter().enumerate();
+            seats.filter(move |(index, seat)| {
+                is_chosen(seat) && !self.is_accompanied(block, *index, &is_chosen)
+            })
+        });
+        unaccompanied.map(|(_, seat)| seat.seat_id.clone()).collect()
+    }
+
+    /// A choice with a free companion's seat for each wheelchair place that needs one and has none.
+    /// `None` where that does not heal it.
+    pub fn accompanied(&self, chosen: &[SeatId]) -> Option<Vec<SeatId>> {
+        let mut whole = chosen.to_vec();
+        for block in self.rows.iter().flat_map(LayoutRow::blocks) {
+            for (index, seat) in block.iter().enumerate() {
+                let is_chosen = |seat: &LayoutSeat| whole.contains(&seat.seat_id);
+                if seat.seat_type == SeatType::Wheelchair
+                    && is_chosen(seat)
+                    && !self.is_accompanied(block, index, &is_chosen)
+                {
+                    let mut beside = neighbours(block, index);
+                    let companion = beside
+                        .find(|seat| seat.seat_type == SeatType::Companion && (self.free)(&seat.seat_id))?;
+                    whole.push(companion.seat_id.clone());
+                }
+            }
+        }
+        (whole.len() > chosen.len() && self.unaccompanied(&whole).is_empty()).then_some(whole)
+    }
+
+    fn is_accompanied(
+        &self,
+        block: &[LayoutSeat],
+        index: usize,
+        is_chosen: &impl Fn(&LayoutSeat) -> bool,
+    ) -> bool {
+        let beside = |seat_type| neighbours(block, index).filter(move |seat| seat.seat_type == seat_type);
+        match (self.companions, block[index].seat_type) {
+            (Companions::WithWheelchair | Companions::Required, SeatType::Companion) => {
+                beside(SeatType::Wheelchair).any(is_chosen)
+            }
+            (Companions::Required, SeatType::Wheelchair) => {
+                let mut companions = beside(SeatType::Companion).peekable();
+                companions.peek().is_none() || companions.any(is_chosen)
+            }
+            (Companions::Free | Companions::WithWheelchair, SeatType::Wheelchair)
+            | (Companions::Free, SeatType::Companion)
+            | (_, SeatType::Regular | SeatType::Premium | SeatType::Recliner) => true,
+        }
+    }
+
+    /// Whether a seat that is left alone would be missed.
+    fn counts(&self, seat: &LayoutSeat) -> bool {
+        is_common(seat.seat_type) && (self.free)(&seat.seat_id)
+    }
+
+    /// How many seats are free from here on that would be missed.
+    fn room<'s>(&self, side: impl Iterator<Item = &'s LayoutSeat>, taken: &BTreeSet<&SeatId>) -> usize {
+        side.take_while(|seat| self.counts(seat) && !taken.contains(&seat.seat_id)).count()
+    }
+
+    fn beside_each_other(
+        &self,
+        quantity: usize,
+        aim: Aim,
+        taken: &BTreeSet<&SeatId>,
+        suits: Suits<'_>,
+    ) -> Option<Found<'a>> {
+        let rows = self.rows.iter().enumerate();
+        let found = rows.flat_map(|(number, row)| {
+            let rows_off = ROW * number.abs_diff(aim.row);
+            let in_row = self.in_row(row, quantity.max(1), aim.column, taken, suits).into_iter();
+            in_row.map(move |found| Found { distance: found.distance + rows_off, ..found })
+        });
+        found.min_by_key(|found| (found.leaves_alone, found.distance))
+    }
+
+    /// Everywhere in a row where so many can sit beside each other, and the distance from where they should.
+    fn in_row(
+        &self,
+        row: &'a LayoutRow,
+        quantity: usize,
+        column: Option<usize>,
+        taken: &BTreeSet<&SeatId>,
+        suits: Suits<'_>,
+    ) -> Vec<Found<'a>> {
+        let is_free = |seat: &LayoutSeat| (self.free)(&seat.seat_id) && !taken.contains(&seat.seat_id);
+        let width = row.seats.iter().map(|seat| 1 + usize::from(seat.gap_before)).sum::<usize>();
+        let (mut found, mut left_of_block) = (vec![], 0);
+        for block in row.blocks() {
+            left_of_block += block.first().map_or(0, |seat| usize::from(seat.gap_before));
+            for (index, seats) in block.windows(quantity).enumerate() {
+                let within = index..index + quantity;
+                let is_chosen = |seat: &LayoutSeat| seats.iter().any(|chosen| std::ptr::eq(chosen, seat));
+                if !suits(seats)
+                    || !seats.iter().all(is_free)
+                    || !within.clone().all(|index| self.is_accompanied(block, index, &is_chosen))
+                {
+                    continue;
+                }
+                let (left, right) = (block[..within.start].iter().rev(), block[within.end..].iter());
+                let room = [self.room(left, taken), self.room(right, taken)];
+                let leaves_alone = room.iter().filter(|room| **room == 1).count();
+                let odd = room.iter().filter(|room| !room.is_multiple_of(quantity)).count();
+                // Twice the distance between the middles, in seats.
+                let off = (2 * (left_of_block + index) + quantity).abs_diff(column.unwrap_or(width));
+                found.push(Found { leaves_alone, distance: off + ODD * odd, seats });
+            }
+            left_of_block += block.len();
+        }
+        found
+    }
+}
+
+fn ids(seats: &[LayoutSeat]) -> Vec<SeatId> {
+    seats.iter().map(|seat| seat.seat_id.clone()).collect()
+}
