@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use marquee_domain::ids::{BookingId, IdempotencyKey, SeatId, ShowId, UserId};
+use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode, ShowId, UserId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{Payment, RefundCause, RefundStatus};
 use marquee_domain::show::{
-    Booking, BookingState, CancelBooking, ClientInfo, LockSeats, Rejection, ShowCommand, ShowDetails,
+    Booking, BookingState, CancelBooking, ClientInfo, LockSeats, Rejection, SeatChoice, ShowCommand,
+    ShowDetails,
 };
-use marquee_event_store::Position;
+use marquee_event_store::{Metadata, Position};
 use smol_str::SmolStr;
 
 use crate::context::{Answer, Context};
 use crate::error::CommandError;
 use crate::execute::time_ordered;
+use crate::redemptions::Claims;
 use crate::{Commands, counters, writer};
 
 /// A customer wants seats.
@@ -25,7 +27,7 @@ pub struct CreateBooking {
     /// In which show.
     pub show_id: ShowId,
     /// Which, all or none.
-    pub seat_ids: Vec<SeatId>,
+    pub seats: SeatChoice,
     /// An offer's code.
     pub coupon_code: Option<SmolStr>,
     /// The client that asks.
@@ -90,31 +92,68 @@ impl Commands {
         ctx: &Context,
         create: CreateBooking,
     ) -> Result<Answer<BookingAnswer>, CommandError> {
-        let CreateBooking { user_id, show_id, seat_ids, coupon_code, client, idempotency_key, fingerprint } =
+        let CreateBooking { user_id, show_id, seats, coupon_code, client, idempotency_key, fingerprint } =
             create;
+        let metadata = ctx.metadata();
         let unique = ulid(self.inner.clock.now());
-        let lock = LockSeats {
+        let mut terms = self.terms(coupon_code).await?;
+        let mut claims = Claims {
             booking_id: BookingId::compose(&show_id, &unique),
+            user_id: user_id.clone(),
+            idempotency_key: idempotency_key.clone(),
+            codes: vec![],
+            lock_before: None,
+        };
+        self.claim_redemptions(&metadata, &mut terms, &mut claims).await?;
+        let lock = LockSeats {
+            booking_id: claims.booking_id.clone(),
             user_id,
-            seat_ids,
-            coupon_code,
+            seats,
+            terms,
+            lock_before: claims.lock_before,
             client,
             idempotency_key,
             fingerprint,
             ttl_millis: u64::try_from(self.inner.config.seat_lock_ttl.as_millis()).unwrap_or(u64::MAX),
             live_locks_per_user: self.inner.config.live_locks_per_user,
         };
-        let decided = self.inner.writers.decide(&show_id, ShowCommand::LockSeats(lock), ctx.metadata()).await;
+        let command = ShowCommand::LockSeats(lock);
+        let decided = self.inner.writers.decide(&show_id, command, Arc::clone(&metadata)).await;
+        self.release_unused(&metadata, &claims, &decided).await;
         match &decided {
             Ok(decided) if !decided.replayed => {
                 metrics::counter!(counters::BOOKINGS_CREATED).increment(1);
             }
-            Err(CommandError::Show(Rejection::SeatsUnavailable(_))) => {
+            Err(CommandError::Show(Rejection::SeatsUnavailable(_) | Rejection::NoSeatsFit)) => {
                 metrics::counter!(counters::SEAT_LOCKS_REFUSED).increment(1);
             }
             Ok(_) | Err(_) => {}
         }
         booking_answer(decided?)
+    }
+
+    /// Gives back what was claimed for a booking that did not begin, or that another offer served better.
+    async fn release_unused(
+        &self,
+        metadata: &Arc<Metadata>,
+        claims: &Claims,
+        decided: &Result<writer::Decided, CommandError>,
+    ) {
+        if claims.codes.is_empty() {
+            return;
+        }
+        let used: Vec<&OfferCode> = match decided {
+            Ok(decided) => {
+                let booking = decided.booking.iter().filter(|booking| booking.id == claims.booking_id);
+                let pricing = booking.filter_map(|booking| booking.pricing.as_ref());
+                pricing.flat_map(|pricing| &pricing.applied_offers).map(|offer| &offer.code).collect()
+            }
+            // The seats may be locked or not.
+            Err(CommandError::Unavailable(_)) => return,
+            Err(_) => vec![],
+        };
+        let unused = claims.codes.iter().filter(|code| !used.contains(code)).cloned().collect::<Vec<_>>();
+        self.release_redemptions(metadata, &claims.booking_id, &unused).await;
     }
 
     /// A customer cancels a booking. What was paid for it is owed back from then on.

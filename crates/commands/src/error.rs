@@ -2,10 +2,14 @@
 
 use marquee_domain::catalogue::CatalogueRejection;
 use marquee_domain::ids::ShowId;
+use marquee_domain::offer::OfferRejection;
 use marquee_domain::payment::PaymentRejection;
+use marquee_domain::policy::PolicyRejection;
+use marquee_domain::redemption::RedemptionRejection;
 use marquee_domain::show;
 use marquee_domain::theatre::TheatreRejection;
 use marquee_event_store::ReadError;
+use smol_str::SmolStr;
 
 /// Why a command was not carried out: a rule said no, or a part of the house is out.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -22,6 +26,18 @@ pub enum CommandError {
     /// A rule of partners and theatres.
     #[error(transparent)]
     Theatre(#[from] TheatreRejection),
+    /// A rule of offers.
+    #[error(transparent)]
+    Offer(#[from] OfferRejection),
+    /// A rule of price policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyRejection),
+    /// A limit of an offer.
+    #[error(transparent)]
+    Redemption(#[from] RedemptionRejection),
+    /// No such offer.
+    #[error("there is no coupon {0}")]
+    UnknownCoupon(SmolStr),
     /// Another show runs on the screen then.
     #[error("the screen is taken by show {0} at that time")]
     Overlap(ShowId),

@@ -130,19 +130,40 @@ where
     D::Rejection: Into<CommandError>,
     for<'a> &'a D::Event: TryFrom<&'a Event>,
 {
-    let mut proven = hint.is_none();
+    let proven = hint.is_none();
     let mut loaded = match hint {
         Some(hint) => hint,
         None => load(store, stream.clone()).await?,
     };
+    let appended = execute_on(store, clock, stream, metadata, &mut loaded, proven, command).await?;
+    Ok(Executed { loaded, appended })
+}
+
+/// Decides a command on a fold, which is kept: it is what the log holds afterwards, also where a rule said no. Where the store failed
+/// it is to be dropped, for what was appended may be there.
+pub(crate) async fn execute_on<D>(
+    store: &dyn EventStore,
+    clock: &dyn Clock,
+    stream: StreamName,
+    metadata: &Arc<Metadata>,
+    loaded: &mut Loaded<D>,
+    mut proven: bool,
+    command: &D::Command,
+) -> Result<Option<Uuid>, CommandError>
+where
+    D: Decider,
+    D::Event: Clone + Into<Event>,
+    D::Rejection: Into<CommandError>,
+    for<'a> &'a D::Event: TryFrom<&'a Event>,
+{
     for _ in 0..MOST_ATTEMPTS {
         let now = clock.now().max(loaded.time);
         let events = match loaded.state.decide(now, command) {
             Ok(events) if !events.is_empty() => events,
-            Ok(_) if proven => return Ok(Executed { loaded, appended: None }),
+            Ok(_) if proven => return Ok(None),
             Err(rejection) if proven => return Err(rejection.into()),
             Ok(_) | Err(_) => {
-                loaded = load(store, stream.clone()).await?;
+                catch_up(store, &stream, loaded, |_| {}).await?;
                 proven = true;
                 continue;
             }
@@ -157,10 +178,10 @@ where
                 loaded.count = appended.revision + 1;
                 loaded.time = now;
                 loaded.position = appended.position;
-                return Ok(Executed { loaded, appended: last });
+                return Ok(last);
             }
             Err(AppendError::Conflict { .. }) => {
-                loaded = load(store, stream.clone()).await?;
+                catch_up(store, &stream, loaded, |_| {}).await?;
                 proven = true;
             }
             Err(error @ (AppendError::TooLarge | AppendError::Unavailable(_))) => {

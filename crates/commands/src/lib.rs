@@ -11,8 +11,12 @@ mod counters;
 mod error;
 mod execute;
 pub mod gateway;
+mod house;
+mod offers;
 mod payments;
 mod processes;
+mod redemptions;
+mod rule_book;
 mod shows;
 mod theatres;
 mod writer;
@@ -21,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use marquee_domain::ids::{BookingId, IdempotencyKey};
+use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode};
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, StreamName};
 
@@ -31,12 +35,15 @@ pub use context::{Answer, Context};
 pub use error::CommandError;
 pub use gateway::sandbox::SandboxGateway;
 pub use marquee_domain::show::CancelBooking;
+pub use offers::AskQuote;
 pub use payments::{InitiatePayment, PaymentAnswer};
 pub use processes::{Processes, ProcessesConfig, ProcessesError};
-pub use shows::{ScheduleShow, ShowPatch};
+pub use shows::{ScheduleShow, ShowPatch, ShowReplacement};
 
 use crate::execute::Loaded;
 use crate::gateway::Gateways;
+use crate::redemptions::RedemptionFold;
+use crate::rule_book::RuleBook;
 use crate::writer::ShowWriters;
 
 /// How bookings behave; the operator's choice.
@@ -76,6 +83,8 @@ struct Inner {
     /// Recent folds of payment streams. Only a hint: an append proves it fresh, anything else reads the stream.
     payments: DashMap<BookingId, Loaded<marquee_domain::payment::Payment>>,
     payments_in_flight: DashMap<BookingId, IdempotencyKey>,
+    rules: RuleBook,
+    redemptions: DashMap<OfferCode, RedemptionFold>,
 }
 
 impl Commands {
@@ -89,6 +98,7 @@ impl Commands {
     ) -> Self {
         counters::register();
         let writers = ShowWriters::new(Arc::clone(&store), Arc::clone(&clock), config.writer_idle);
+        let rules = RuleBook::new(Arc::clone(&store));
         let inner = Inner {
             config,
             store,
@@ -98,6 +108,8 @@ impl Commands {
             contacts,
             payments: DashMap::new(),
             payments_in_flight: DashMap::new(),
+            rules,
+            redemptions: DashMap::new(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -7,6 +7,7 @@
 //! is doing it once. Correctness never waits for them.
 
 mod money;
+mod redemptions;
 mod state;
 mod timers;
 
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Commands;
 use crate::processes::money::MoneyProcess;
+use crate::processes::redemptions::RedemptionProcess;
 use crate::processes::state::ProcessState;
 use crate::processes::timers::TimerProcess;
 
@@ -70,10 +72,12 @@ impl Processes {
         let tasks = TaskTracker::new();
         let (tenancy, keeping) = keep(leases, LEASE, shutdown.clone());
         let timers = TimerProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
+        let redemptions = RedemptionProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
         let money = MoneyProcess::new(commands.clone(), state, tenancy)?;
         tasks.spawn(keeping);
         tasks.spawn(until(shutdown.clone(), timers.run()));
         tasks.spawn(until(shutdown.clone(), money.run()));
+        tasks.spawn(until(shutdown.clone(), redemptions.run()));
         tasks.close();
         Ok(Self { tasks })
     }

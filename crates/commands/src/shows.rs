@@ -10,7 +10,8 @@ use marquee_domain::money::{Currency, Money};
 use marquee_domain::request::Request;
 use marquee_domain::schedule::{Overlap, Schedule, ScheduleCommand, SlotReleased, SlotReserved};
 use marquee_domain::show::{
-    ChangeShow, Rejection, Screening, ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowScheduled,
+    ChangeShow, Rejection, SalesBound, SalesWindow, Screening, ShowCancelled, ShowChanged, ShowCommand,
+    ShowDetails, ShowScheduled,
 };
 use marquee_domain::theatre::SeatType;
 use marquee_domain::time;
@@ -48,6 +49,8 @@ pub struct ScheduleShow {
     pub format: SmolStr,
     /// Major units for each type of seat, as the wire has them.
     pub prices: BTreeMap<SeatType, String>,
+    /// When it is on sale.
+    pub sales: SalesWindow,
     /// The request that does it.
     pub request: Option<Request>,
 }
@@ -63,6 +66,27 @@ pub struct ShowPatch {
     pub format: Option<SmolStr>,
     /// New prices in major units, for the types that they name.
     pub prices: BTreeMap<SeatType, String>,
+    /// The new beginning of its sale.
+    pub sales_from: Option<SalesBound>,
+    /// The new end of its sale.
+    pub sales_until: Option<SalesBound>,
+    /// The request that does it.
+    pub request: Option<Request>,
+}
+
+/// All of a show's facts that a partner can change.
+#[derive(Debug, Clone)]
+pub struct ShowReplacement {
+    /// The start.
+    pub start_time: Timestamp,
+    /// The language.
+    pub language: SmolStr,
+    /// The format.
+    pub format: SmolStr,
+    /// Prices in major units, for every type of seat that has one.
+    pub prices: BTreeMap<SeatType, String>,
+    /// When it is on sale.
+    pub sales: SalesWindow,
     /// The request that does it.
     pub request: Option<Request>,
 }
@@ -102,7 +126,7 @@ impl Commands {
         }
     }
 
-    /// Changes some of a show's facts. A new time is reserved before the show moves, and the old one goes back after.
+    /// Changes some of a show's facts.
     pub async fn change_show(
         &self,
         ctx: &Context,
@@ -111,28 +135,64 @@ impl Commands {
         patch: ShowPatch,
     ) -> Result<Answer<Arc<ShowDetails>>, CommandError> {
         let (before, now) = self.own_show(partner, show_id).await?;
-        let ShowPatch { start_time, language, format, prices, request } = patch;
-        let length = before.end_time.as_millisecond() - before.start_time.as_millisecond();
-        let end_time = start_time.map(|start| time::after(start, u64::try_from(length).unwrap_or_default()));
+        let ShowPatch { start_time, language, format, prices, sales_from, sales_until, request } = patch;
+        let end_time = start_time.map(|start| ends(&before, start));
         let prices = minor_prices(&prices, &before.currency)?;
-        let changed = ShowChanged { start_time, end_time, language, format, prices, request };
-        let mut after = (*before).clone();
+        let moves_sale = sales_from.is_some() || sales_until.is_some();
+        let sales = moves_sale.then(|| to_millis(before.sales.with(sales_from, sales_until)));
+        let changed = ShowChanged { start_time, end_time, language, format, prices, sales, request };
+        self.carry_out(ctx, &before, now, changed, |changed| ShowCommand::Change(ChangeShow(changed))).await
+    }
+
+    /// Replaces all of a show's facts that can change.
+    pub async fn replace_show(
+        &self,
+        ctx: &Context,
+        partner: &PartnerId,
+        show_id: &ShowId,
+        replacement: ShowReplacement,
+    ) -> Result<Answer<Arc<ShowDetails>>, CommandError> {
+        let (before, now) = self.own_show(partner, show_id).await?;
+        let ShowReplacement { start_time, language, format, prices, sales, request } = replacement;
+        let changed = ShowChanged {
+            start_time: Some(time::to_millis(start_time)),
+            end_time: Some(ends(&before, start_time)),
+            language: Some(language),
+            format: Some(format),
+            prices: minor_prices(&prices, &before.currency)?,
+            sales: Some(to_millis(sales)),
+            request,
+        };
+        self.carry_out(ctx, &before, now, changed, ShowCommand::Replace).await
+    }
+
+    /// A new time is reserved before the show moves, and the slot that it does not use goes back after.
+    async fn carry_out(
+        &self,
+        ctx: &Context,
+        before: &ShowDetails,
+        now: Timestamp,
+        changed: ShowChanged,
+        command: impl FnOnce(ShowChanged) -> ShowCommand,
+    ) -> Result<Answer<Arc<ShowDetails>>, CommandError> {
+        let mut after = before.clone();
         after.change(&changed);
-        let (old, new) = (slot(&before), slot(&after));
-        let moves = old != new && start_time.is_some_and(|start| start > now);
+        let (old, new) = (slot(before), slot(&after));
+        let request = changed.request.clone();
+        let seen = move |seen: Seen<'_>| Ok(seen.show.screening()?.has_answered(request.as_ref()));
+        let again =
+            self.inner.writers.read(&before.show_id, seen).await?.map_err(|error: Rejection| error)?;
+        // A repeated request moves nothing: the slot that it was for may be another show's by now.
+        let moves = !again && old != new && after.start_time > now;
         if moves {
             self.reserve(ctx, &new).await?;
         }
-        let decided = self
-            .inner
-            .writers
-            .decide(show_id, ShowCommand::Change(ChangeShow(changed)), ctx.metadata())
-            .await;
-        if moves {
-            let stale = if decided.is_ok() { &old } else { &new };
-            let unknown = matches!(decided, Err(CommandError::Unavailable(_)));
-            if !unknown && !self.runs_in(stale).await? {
-                self.release(ctx, stale).await?;
+        let decided = self.inner.writers.decide(&before.show_id, command(changed), ctx.metadata()).await;
+        if moves && !matches!(decided, Err(CommandError::Unavailable(_))) {
+            for slot in [&old, &new] {
+                if !self.runs_in(slot).await? {
+                    self.release(ctx, slot).await?;
+                }
             }
         }
         Ok(show_answer(decided?))
@@ -154,7 +214,7 @@ impl Commands {
     }
 
     /// A show's facts, for the partner that owns it, and the instant at which they were read.
-    async fn own_show(
+    pub(crate) async fn own_show(
         &self,
         partner: &PartnerId,
         show_id: &ShowId,
@@ -227,6 +287,7 @@ impl Commands {
             format: show.format.clone(),
             prices: minor_prices(&show.prices, &city.currency)?,
             currency: city.currency,
+            sales: to_millis(show.sales),
             rows: screen.rows.clone(),
         })
     }
@@ -287,6 +348,12 @@ impl Commands {
     }
 }
 
+/// When a show ends that starts at another time: its length stays.
+fn ends(show: &ShowDetails, start: Timestamp) -> Timestamp {
+    let length = show.end_time.as_millisecond() - show.start_time.as_millisecond();
+    time::after(start, u64::try_from(length).unwrap_or_default())
+}
+
 fn slot(show: &ShowDetails) -> SlotReserved {
     SlotReserved {
         theatre_id: show.theatre_id.clone(),
@@ -295,6 +362,10 @@ fn slot(show: &ShowDetails) -> SlotReserved {
         start_time: show.start_time,
         end_time: show.end_time,
     }
+}
+
+fn to_millis(sales: SalesWindow) -> SalesWindow {
+    SalesWindow { from: sales.from.map(time::to_millis), until: sales.until.map(time::to_millis) }
 }
 
 fn show_answer(decided: Decided) -> Answer<Arc<ShowDetails>> {

@@ -400,7 +400,10 @@ fn judge(
         ShowCommand::CancelBooking(cancel) => screening.booking(&cancel.booking_id).ok(),
         ShowCommand::Schedule(_)
         | ShowCommand::Change(_)
+        | ShowCommand::Replace(_)
         | ShowCommand::Cancel(_)
+        | ShowCommand::BlockSeats(_)
+        | ShowCommand::ReleaseSeats(_)
         | ShowCommand::ExpireDue
         | ShowCommand::CompleteDue => None,
     };

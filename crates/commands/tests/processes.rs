@@ -19,7 +19,7 @@ use marquee_domain::ids::{
 };
 use marquee_domain::money::Currency;
 use marquee_domain::request::Request;
-use marquee_domain::show::BookingStatus;
+use marquee_domain::show::{BookingStatus, SalesWindow};
 use marquee_domain::theatre::{
     LayoutRow, LayoutSeat, PartnerOnboarded, ScreenAdded, ScreenDetails, SeatType, TheatreAdded,
     TheatreDetails,
@@ -91,11 +91,13 @@ impl Cinema {
         let movie = MovieDetails {
             movie_id: movie_id.clone(),
             title: "A Film".into(),
+            titles: BTreeMap::new(),
             languages: vec!["en".into()],
             genres: vec![],
             duration_mins: 120,
             certificate: None,
             synopsis: None,
+            release_date: None,
         };
         commands.add_movie(ctx, MovieAdded { movie, request: None }).await.unwrap();
         let partner =
@@ -110,8 +112,7 @@ impl Cinema {
             address: None,
         };
         commands.add_theatre(ctx, TheatreAdded { theatre, request: None }).await.unwrap();
-        let seat =
-            |number| LayoutSeat { seat_id: SeatId::new(format!("A{number}")), seat_type: SeatType::Regular };
+        let seat = |number| LayoutSeat::new(SeatId::new(format!("A{number}")), SeatType::Regular);
         let rows = vec![LayoutRow { row_label: "A".into(), seats: (1..=10).map(seat).collect() }];
         let screen = ScreenDetails {
             screen_id: screen_id.clone(),
@@ -130,6 +131,7 @@ impl Cinema {
             language: "en".into(),
             format: "2D".into(),
             prices: BTreeMap::from([(SeatType::Regular, "180".into())]),
+            sales: SalesWindow::default(),
             request: None,
         };
         commands.schedule_show(ctx, show).await.unwrap();
@@ -220,7 +222,7 @@ async fn book(
     let create = CreateBooking {
         user_id: UserId::from("u_1"),
         show_id: show.clone(),
-        seat_ids: vec![SeatId::from(seat)],
+        seats: vec![SeatId::from(seat)].into(),
         coupon_code: None,
         client: None,
         idempotency_key: IdempotencyKey::new(format!("key-{seat}-{}", uuid::Uuid::new_v4())),

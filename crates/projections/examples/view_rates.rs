@@ -17,8 +17,8 @@ use marquee_domain::ids::{BookingId, SeatId, ShowId};
 use marquee_domain::money::Currency;
 use marquee_domain::pricing::Pricing;
 use marquee_domain::show::{
-    BookingConfirmed, BookingExpired, BookingPaymentPending, SeatsLocked, ShowDetails, ShowEvent,
-    ShowScheduled,
+    BookingConfirmed, BookingExpired, BookingPaymentPending, SalesWindow, SeatsLocked, ShowDetails,
+    ShowEvent, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
@@ -74,8 +74,7 @@ impl Load {
 
     async fn schedule(&mut self) -> Outcome {
         for show in 0..SHOWS {
-            let seat =
-                |seat| LayoutSeat { seat_id: SeatId::new(format!("A{seat}")), seat_type: SeatType::Regular };
+            let seat = |seat| LayoutSeat::new(SeatId::new(format!("A{seat}")), SeatType::Regular);
             let details = ShowDetails {
                 show_id: show_id(show),
                 partner_id: "p_1".into(),
@@ -91,6 +90,7 @@ impl Load {
                 format: "2D".into(),
                 currency: Currency::inr(),
                 prices: BTreeMap::from([(SeatType::Regular, 18_000)]),
+                sales: SalesWindow::default(),
                 rows: vec![LayoutRow { row_label: "A".into(), seats: (0..SEATS).map(seat).collect() }],
             };
             self.append(show, vec![ShowScheduled { show: details, request: None }.into()]).await?;

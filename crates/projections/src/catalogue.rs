@@ -1,6 +1,7 @@
 //! Cities, films, theatres and the shows that are not over, by their id, in memory.
 
 mod facts;
+mod listing;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::timezone;
 pub(crate) use facts::{Facts, Known, Searchable, concerns};
+pub(crate) use listing::{Films, Shows, bookable};
 
 /// A show as it is browsed.
 #[derive(Debug, Clone)]
@@ -46,9 +48,9 @@ pub(crate) struct SavedCard {
 }
 
 impl ShowCard {
-    /// Whether it can be booked at an instant: it was not called off and has not started.
+    /// Whether it can be booked at an instant or later: it was not called off, and its sale, which ends by its start, is not over.
     pub fn bookable(&self, now: Timestamp) -> bool {
-        !self.cancelled && now < self.show.start_time
+        !self.cancelled && now < self.show.sales_end()
     }
 
     fn new(details: &ShowDetails) -> Self {
@@ -98,13 +100,6 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Every city, by name.
-    pub fn cities(&self) -> Vec<Arc<CityAdded>> {
-        let mut cities: Vec<_> = self.facts.load().cities.iter().map(|city| Arc::clone(&city)).collect();
-        cities.sort_unstable_by(|one, other| (&one.name, &one.city_id).cmp(&(&other.name, &other.city_id)));
-        cities
-    }
-
     /// A city.
     pub fn city(&self, id: &CityId) -> Option<Arc<CityAdded>> {
         self.facts.load().cities.get(id).map(|city| Arc::clone(&city))
@@ -123,6 +118,37 @@ impl Catalogue {
     /// A theatre.
     pub fn theatre(&self, id: &TheatreId) -> Option<Arc<TheatreDetails>> {
         self.facts.load().theatres.get(id).map(|theatre| Arc::clone(&theatre))
+    }
+
+    /// A partner's theatres, by name.
+    pub fn theatres_of(&self, partner: &PartnerId) -> Vec<Arc<TheatreDetails>> {
+        let facts = self.facts.load();
+        let own = facts.theatres.iter().filter(|theatre| theatre.partner_id == *partner);
+        let mut own: Vec<_> = own.map(|theatre| Arc::clone(&theatre)).collect();
+        own.sort_unstable_by(|one, other| {
+            (&one.name, &one.theatre_id).cmp(&(&other.name, &other.theatre_id))
+        });
+        own
+    }
+
+    /// The shows of a theatre that are not over, the earliest first: so many after a place, and whether there are more.
+    pub fn shows_in(
+        &self,
+        theatre: &TheatreId,
+        after: Option<&(Timestamp, ShowId)>,
+        limit: usize,
+    ) -> (Vec<Arc<ShowCard>>, bool) {
+        let facts = self.facts.load();
+        let place = |card: &ShowCard| (card.show.start_time, card.show.show_id.clone());
+        let wanted = |card: &ShowCard| {
+            card.show.theatre_id == *theatre && after.is_none_or(|after| *after < place(card))
+        };
+        let cards = facts.shows.iter().filter(|card| wanted(card));
+        let mut cards: Vec<_> = cards.map(|card| Arc::clone(&card)).collect();
+        cards.sort_unstable_by_key(|card| place(card));
+        let more = cards.len() > limit;
+        cards.truncate(limit);
+        (cards, more)
     }
 
     /// A theatre's screens, by their id.

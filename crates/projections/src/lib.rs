@@ -19,12 +19,17 @@ mod status;
 mod views;
 mod wire;
 
-pub use browse::{Browse, BrowseError, MoviePage, MovieQuery, ShowQuery, TheatreShows};
+pub use browse::{
+    Browse, BrowseError, CityPage, MovieListed, MoviePage, MoviePlace, MovieQuery, MovieStatus, NamePlace,
+    ShowPage, ShowQuery, TheatreShows, title_for,
+};
 pub use catalogue::{Catalogue, ShowCard};
 pub use fingerprint::Fingerprint;
 pub use postgres::{InvalidAddress, Postgres, Source, SourceError};
 pub use seat_inventory::{BookingPage, BookingRow, Bookings, RefundRow, RefundStatus};
-pub use seat_maps::{Availability, AvailabilityStatus, RenderedSeatMap, SeatMaps, SeatSnapshot, SeatStatus};
+pub use seat_maps::{
+    Availability, AvailabilityStatus, RenderedSeatMap, SeatMaps, SeatSnapshot, SeatStatus, ShowFacts,
+};
 pub use status::{Behind, Outage, ParkedStream, ProjectionState, ProjectionStatus};
 pub use views::{ReadModel, RebuildError, View, Views, ViewsConfig, ViewsError};
 pub use wire::local_time;

@@ -8,9 +8,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use marquee_event_store::EventStore;
 use marquee_event_store::lease::Leases;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
+use tokio::sync::watch;
 
 pub(crate) use leases::PostgresLeases;
 #[cfg(test)]
@@ -43,6 +45,8 @@ pub struct Postgres {
     options: Arc<PgConnectOptions>,
     /// Who this process is among the holders of leases.
     holder: Arc<str>,
+    /// Why nothing may be read or written here, once that has turned out.
+    refused: Arc<watch::Sender<Option<String>>>,
 }
 
 /// Without the password.
@@ -62,12 +66,16 @@ impl Postgres {
         }
         let options = PgConnectOptions::from_str(url).map_err(|error| InvalidAddress(error.to_string()))?;
         let options = options.application_name("marquee").disable_statement_logging();
-        Ok(Self { options: Arc::new(options), holder: uuid::Uuid::new_v4().to_string().into() })
+        Ok(Self {
+            options: Arc::new(options),
+            holder: uuid::Uuid::new_v4().to_string().into(),
+            refused: Arc::default(),
+        })
     }
 
-    /// The leases in this database, for this process.
-    pub fn leases(&self) -> Arc<dyn Leases> {
-        Arc::new(PostgresLeases::new(self.clone()))
+    /// The leases in this database, for this process. None is had while the database may be made of another log than `store`.
+    pub fn leases(&self, store: Arc<dyn EventStore>) -> Arc<dyn Leases> {
+        Arc::new(PostgresLeases::new(self.clone(), store))
     }
 
     pub(crate) fn holder(&self) -> &str {

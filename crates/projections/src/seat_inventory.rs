@@ -5,6 +5,7 @@ mod bookings;
 mod content;
 mod postgres;
 mod query;
+mod reasons;
 mod rows;
 mod schema;
 #[cfg(test)]

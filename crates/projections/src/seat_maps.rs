@@ -3,6 +3,7 @@
 mod board;
 mod making;
 mod past;
+mod seats;
 mod template;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use jiff::Timestamp;
 use marquee_domain::ids::{SeatId, ShowId};
+use marquee_domain::show::ShowDetails;
 use marquee_event_store::{Position, ReadError};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -65,6 +67,8 @@ pub enum SeatStatus {
     },
     /// It is paid for.
     Sold,
+    /// The house keeps it.
+    Blocked,
 }
 
 /// Every seat of a show at an instant, as the hall sees them.
@@ -78,6 +82,15 @@ pub struct SeatSnapshot {
     pub timezone: SmolStr,
     /// When the first lock in it ends, which changes the map with no event.
     pub next_expiry: Option<Timestamp>,
+}
+
+/// A show and whether it was called off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShowFacts {
+    /// Its facts.
+    pub details: Arc<ShowDetails>,
+    /// Whether it was called off.
+    pub cancelled: bool,
 }
 
 type Boards = DashMap<ShowId, Arc<Board>>;
@@ -118,6 +131,11 @@ impl SeatMaps {
         now: Timestamp,
     ) -> Result<Option<RenderedSeatMap>, ReadError> {
         Ok(self.board(show).await?.map(|board| board.rendered(now)))
+    }
+
+    /// A show's facts; `None` where there is no such show.
+    pub async fn show(&self, show: &ShowId) -> Result<Option<ShowFacts>, ReadError> {
+        Ok(self.board(show).await?.map(|board| board.facts()))
     }
 
     /// How full a show is; `None` where there is no such show.

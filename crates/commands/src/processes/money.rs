@@ -125,13 +125,21 @@ impl MoneyProcess {
                 | ShowEvent::Scheduled(_)
                 | ShowEvent::Changed(_)
                 | ShowEvent::Cancelled(_)
+                | ShowEvent::SeatsBlocked(_)
+                | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::PaymentPending(_)
                 | ShowEvent::Expired(_)
                 | ShowEvent::Completed(_) => {}
             },
-            Event::City(_) | Event::Movie(_) | Event::Partner(_) | Event::Theatre(_) | Event::Schedule(_) => {
-            }
+            Event::City(_)
+            | Event::Movie(_)
+            | Event::Partner(_)
+            | Event::Theatre(_)
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => {}
         }
     }
 

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use marquee_domain::ids::ShowId;
+use marquee_domain::ids::{BookingId, OfferCode, ShowId};
 use marquee_event_store::Position;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::processes::ProcessesError;
+use crate::processes::redemptions::{ClaimId, Due};
 use crate::processes::timers::{Timer, TimerKind};
 
 #[derive(Clone)]
@@ -24,6 +25,9 @@ impl ProcessState {
              CREATE TABLE IF NOT EXISTS checkpoints(process TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
              CREATE TABLE IF NOT EXISTS timers(
                due INTEGER NOT NULL, kind TEXT NOT NULL, show TEXT NOT NULL, PRIMARY KEY(due, kind, show)
+             ) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS claims(
+               booking TEXT NOT NULL, code TEXT NOT NULL, kind TEXT NOT NULL, due INTEGER NOT NULL, PRIMARY KEY(booking, code)
              ) WITHOUT ROWID;",
         )?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
@@ -63,6 +67,68 @@ impl ProcessState {
         Ok(timers)
     }
 
+    pub(super) fn claims(&self) -> Result<Vec<(ClaimId, Due)>, ProcessesError> {
+        let connection = self.connection.lock().map_err(|_| poisoned())?;
+        let mut rows = connection.prepare("SELECT booking, code, kind, due FROM claims")?;
+        let rows = rows.query_map([], |row| {
+            let (booking, code) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+            let claim = ClaimId { booking: BookingId::new(booking), code: OfferCode::new(code) };
+            let due = Timestamp::from_millisecond(row.get(3)?).unwrap_or(Timestamp::UNIX_EPOCH);
+            Ok(match row.get::<_, String>(2)?.as_str() {
+                "held" => (claim, Due::Held),
+                "check" => (claim, Due::Check(due)),
+                _ => (claim, Due::Release),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps a checkpoint together with what became of the claims on the way to it; `None` where one is over.
+    pub(super) async fn save_claims(
+        &self,
+        process: &'static str,
+        checkpoint: Position,
+        changes: Vec<(ClaimId, Option<Due>)>,
+    ) -> Result<(), ProcessesError> {
+        self.transaction(move |transaction| {
+            for (ClaimId { booking, code }, due) in changes {
+                let (kind, due) = match due {
+                    None => {
+                        transaction
+                            .prepare_cached("DELETE FROM claims WHERE booking = ?1 AND code = ?2")?
+                            .execute(params![booking.as_str(), code.as_str()])?;
+                        continue;
+                    }
+                    Some(Due::Held) => ("held", 0),
+                    Some(Due::Check(due)) => ("check", due.as_millisecond()),
+                    Some(Due::Release) => ("release", 0),
+                };
+                transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO claims(booking, code, kind, due) VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![booking.as_str(), code.as_str(), kind, due])?;
+            }
+            keep(transaction, process, checkpoint)
+        })
+        .await
+    }
+
+    async fn transaction(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), ProcessesError> {
+        let connection = Arc::clone(&self.connection);
+        let saved = tokio::task::spawn_blocking(move || {
+            let mut connection = connection.lock().map_err(|_| poisoned())?;
+            let transaction = connection.transaction()?;
+            work(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        });
+        saved.await.map_err(|error| ProcessesError::Stopped(error.to_string()))?
+    }
+
     /// Keeps a checkpoint together with the timers that were set on the way to it, and forgets those that fired.
     pub(super) async fn save(
         &self,
@@ -71,41 +137,39 @@ impl ProcessState {
         set: Vec<Timer>,
         fired: Vec<Timer>,
     ) -> Result<(), ProcessesError> {
-        let connection = Arc::clone(&self.connection);
-        let saved = tokio::task::spawn_blocking(move || {
-            let mut connection = connection.lock().map_err(|_| poisoned())?;
-            let transaction = connection.transaction()?;
-            {
-                let mut insert = transaction
-                    .prepare_cached("INSERT OR IGNORE INTO timers(due, kind, show) VALUES (?1, ?2, ?3)")?;
-                for timer in set {
-                    insert.execute(params![
-                        timer.due.as_millisecond(),
-                        timer.kind.as_str(),
-                        timer.show.as_str()
-                    ])?;
-                }
-                let mut delete = transaction
-                    .prepare_cached("DELETE FROM timers WHERE due = ?1 AND kind = ?2 AND show = ?3")?;
-                for timer in fired {
-                    delete.execute(params![
-                        timer.due.as_millisecond(),
-                        timer.kind.as_str(),
-                        timer.show.as_str()
-                    ])?;
-                }
-                let position = i64::try_from(checkpoint.0).unwrap_or(i64::MAX);
-                transaction.execute(
-                    "INSERT INTO checkpoints(process, position) VALUES (?1, ?2)
-                     ON CONFLICT(process) DO UPDATE SET position = excluded.position",
-                    params![process, position],
-                )?;
+        self.transaction(move |transaction| {
+            let mut insert = transaction
+                .prepare_cached("INSERT OR IGNORE INTO timers(due, kind, show) VALUES (?1, ?2, ?3)")?;
+            for timer in set {
+                insert.execute(params![
+                    timer.due.as_millisecond(),
+                    timer.kind.as_str(),
+                    timer.show.as_str()
+                ])?;
             }
-            transaction.commit()?;
-            Ok(())
-        });
-        saved.await.map_err(|error| ProcessesError::Stopped(error.to_string()))?
+            let mut delete = transaction
+                .prepare_cached("DELETE FROM timers WHERE due = ?1 AND kind = ?2 AND show = ?3")?;
+            for timer in fired {
+                delete.execute(params![
+                    timer.due.as_millisecond(),
+                    timer.kind.as_str(),
+                    timer.show.as_str()
+                ])?;
+            }
+            keep(transaction, process, checkpoint)
+        })
+        .await
     }
+}
+
+fn keep(transaction: &Transaction<'_>, process: &str, checkpoint: Position) -> rusqlite::Result<()> {
+    let position = i64::try_from(checkpoint.0).unwrap_or(i64::MAX);
+    transaction.execute(
+        "INSERT INTO checkpoints(process, position) VALUES (?1, ?2)
+         ON CONFLICT(process) DO UPDATE SET position = excluded.position",
+        params![process, position],
+    )?;
+    Ok(())
 }
 
 fn poisoned() -> ProcessesError {

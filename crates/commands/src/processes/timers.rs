@@ -58,6 +58,8 @@ impl Timer {
             ShowEvent::Scheduled(scheduled) => (scheduled.show.end_time, TimerKind::Complete),
             ShowEvent::Changed(changed) => (changed.end_time?, TimerKind::Complete),
             ShowEvent::Cancelled(_)
+            | ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_)
             | ShowEvent::PaymentPending(_)
             | ShowEvent::Confirmed(_)
             | ShowEvent::Failed(_)

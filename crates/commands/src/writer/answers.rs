@@ -35,6 +35,8 @@ impl Noted {
             ShowEvent::Scheduled(_)
             | ShowEvent::Changed(_)
             | ShowEvent::Cancelled(_)
+            | ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_)
             | ShowEvent::SeatsLocked(_) => None,
         }
     }

@@ -50,7 +50,10 @@ impl Durable {
             | Event::Movie(_)
             | Event::Partner(_)
             | Event::Theatre(_)
-            | Event::Schedule(_) => None,
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => None,
         };
         if self.spare.is_some() { events.filter_map(of_show).collect() } else { vec![] }
     }

@@ -7,7 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, SeatId, ShowId};
 use marquee_domain::money::Currency;
-use marquee_domain::show::{LockSeats, Show, ShowCommand, ShowDetails, ShowScheduled};
+use marquee_domain::pricing::PriceTerms;
+use marquee_domain::show::{
+    LockSeats, SalesWindow, SeatChoice, Show, ShowCommand, ShowDetails, ShowScheduled,
+};
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 use marquee_event_store::clock::Clock;
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
@@ -30,8 +33,7 @@ impl Clock for TestClock {
 }
 
 fn scheduled(now: Timestamp) -> ShowCommand {
-    let seat =
-        |number: u8| LayoutSeat { seat_id: SeatId::new(format!("A{number}")), seat_type: SeatType::Regular };
+    let seat = |number: u8| LayoutSeat::new(SeatId::new(format!("A{number}")), SeatType::Regular);
     let show = ShowDetails {
         show_id: "sh_1".into(),
         partner_id: "pt_1".into(),
@@ -47,6 +49,7 @@ fn scheduled(now: Timestamp) -> ShowCommand {
         format: "2D".into(),
         currency: Currency::inr(),
         prices: [(SeatType::Regular, 18_000)].into(),
+        sales: SalesWindow::default(),
         rows: vec![LayoutRow { row_label: "A".into(), seats: (1..=SEATS).map(seat).collect() }],
     };
     ShowCommand::Schedule(ShowScheduled { show, request: None })
@@ -65,8 +68,9 @@ fn command(random: &mut fastrand::Rng, number: u32) -> ShowCommand {
             ShowCommand::LockSeats(LockSeats {
                 booking_id: BookingId::new(format!("bk_sh_1_{number}")),
                 user_id: format!("u_{}", random.u8(..8)).as_str().into(),
-                seat_ids: seats.map(|seat| SeatId::new(format!("A{seat}"))).collect(),
-                coupon_code: None,
+                seats: SeatChoice::These(seats.map(|seat| SeatId::new(format!("A{seat}"))).collect()),
+                terms: PriceTerms::default(),
+                lock_before: None,
                 client: None,
                 idempotency_key: number.to_string().as_str().into(),
                 fingerprint: "f".into(),

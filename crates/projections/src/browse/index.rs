@@ -1,4 +1,4 @@
-//! The search index: one document a film, one a show.
+//! The search index: one document a film.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +9,14 @@ use marquee_domain::catalogue::MovieDetails;
 use marquee_event_store::Position;
 use tantivy::directory::MmapDirectory;
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing,
-    TextOptions,
+    FAST, Field, IndexRecordOption, STORED, STRING, Schema, TantivyDocument, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{AsciiFoldingFilter, LowerCaser, RemoveLongFilter, SimpleTokenizer, TextAnalyzer};
 use tantivy::{Document, Index, IndexReader, IndexWriter, ReloadPolicy, Term};
 use tokio::time::Instant;
 
-use crate::catalogue::{Facts, Searchable, ShowCard};
+use super::titles::titles;
+use super::words::joined;
+use crate::catalogue::{Facts, Searchable};
 use crate::fingerprint::Canonical;
 use crate::views::ViewsError;
 
@@ -29,102 +29,51 @@ const COMMIT_EVERY: Duration = Duration::from_millis(200);
 /// A commit with nothing in it but its position, so that a restart need not look at what is long indexed.
 const POSITION_EVERY: Duration = Duration::from_secs(30);
 
-/// Folds case and accents: `AMÉLIE` is found as `amelie`.
-pub(super) const ANALYZER: &str = "folded";
+/// Splits what [`words::joined`] made at its spaces.
+const ANALYZER: &str = "whitespace";
 
-pub(super) fn analyzer() -> TextAnalyzer {
-    TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(RemoveLongFilter::limit(40))
-        .filter(LowerCaser)
-        .filter(AsciiFoldingFilter)
-        .build()
-}
-
-/// The fields of a document. A film has the first four and its texts; a show the first two and its own.
+/// The fields of a document.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields {
-    /// Kind and id in one, by which a document is replaced.
-    pub key: Field,
-    pub kind: Field,
     pub movie: Field,
-    pub genre: Field,
+    /// Each title as one term.
+    pub whole: Field,
+    /// The words of every title.
     pub title: Field,
+    /// The words of the synopsis and the genres.
     pub about: Field,
-    pub show: Field,
-    pub city: Field,
-    pub date: Field,
-    pub language: Field,
-    pub format: Field,
-    pub start: Field,
 }
-
-pub(super) const MOVIE: &str = "movie";
-pub(super) const SHOW: &str = "show";
 
 impl Fields {
     fn schema() -> (Schema, Self) {
         let mut schema = Schema::builder();
         let indexing = TextFieldIndexing::default()
             .set_tokenizer(ANALYZER)
-            .set_index_option(IndexRecordOption::WithFreqs);
+            .set_index_option(IndexRecordOption::Basic)
+            .set_fieldnorms(false);
         let text = TextOptions::default().set_indexing_options(indexing).set_stored();
         let fields = Self {
-            key: schema.add_text_field("key", STRING | STORED),
-            kind: schema.add_text_field("kind", STRING | STORED),
             movie: schema.add_text_field("movie", STRING | STORED | FAST),
-            genre: schema.add_text_field("genre", STRING | STORED),
+            whole: schema.add_text_field("whole", STRING | STORED),
             title: schema.add_text_field("title", text.clone()),
             about: schema.add_text_field("about", text),
-            show: schema.add_text_field("show", STRING | STORED | FAST),
-            city: schema.add_text_field("city", STRING | STORED),
-            date: schema.add_text_field("date", STRING | STORED),
-            language: schema.add_text_field("language", STRING | STORED),
-            format: schema.add_text_field("format", STRING | STORED),
-            start: schema.add_i64_field("start", INDEXED | STORED | FAST),
         };
         (schema.build(), fields)
     }
 
-    fn movie(self, movie: &MovieDetails) -> TantivyDocument {
+    fn document(self, movie: &MovieDetails) -> TantivyDocument {
         let mut document = TantivyDocument::default();
-        document.add_text(self.key, movie_key(movie.movie_id.as_str()));
-        document.add_text(self.kind, MOVIE);
         document.add_text(self.movie, movie.movie_id.as_str());
-        document.add_text(self.title, &movie.title);
-        document.add_text(self.about, movie.synopsis.as_deref().unwrap_or_default());
+        for title in titles(movie).map(|title| joined(title)) {
+            document.add_text(self.whole, &title);
+            document.add_text(self.title, &title);
+        }
+        document.add_text(self.about, joined(movie.synopsis.as_deref().unwrap_or_default()));
         for genre in &movie.genres {
-            document.add_text(self.genre, folded(genre));
-            document.add_text(self.about, genre);
+            document.add_text(self.about, joined(genre));
         }
         document
     }
-
-    fn show(self, card: &ShowCard) -> TantivyDocument {
-        let mut document = TantivyDocument::default();
-        document.add_text(self.key, show_key(card.show.show_id.as_str()));
-        document.add_text(self.kind, SHOW);
-        document.add_text(self.show, card.show.show_id.as_str());
-        document.add_text(self.movie, card.show.movie_id.as_str());
-        document.add_text(self.city, card.show.city_id.as_str());
-        document.add_text(self.date, card.local_date.to_string());
-        document.add_text(self.language, folded(&card.show.language));
-        document.add_text(self.format, folded(&card.show.format));
-        document.add_i64(self.start, card.show.start_time.as_millisecond());
-        document
-    }
-}
-
-/// Filters compare without regard to case.
-pub(super) fn folded(text: &str) -> String {
-    text.to_lowercase()
-}
-
-fn movie_key(id: &str) -> String {
-    format!("m:{id}")
-}
-
-fn show_key(id: &str) -> String {
-    format!("s:{id}")
 }
 
 /// What readers need of the index.
@@ -188,7 +137,6 @@ impl SearchIndex {
     }
 
     fn with(index: Index, fields: Fields, committed: Position) -> Result<Self, ViewsError> {
-        index.tokenizers().register(ANALYZER, analyzer());
         let writer = index.writer_with_num_threads(1, WRITER_MEMORY)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let (search, now) = (Arc::new(Search { reader, fields }), Instant::now());
@@ -199,19 +147,12 @@ impl SearchIndex {
     /// Takes what an event changed; readers see it once it is committed.
     pub fn put(&mut self, facts: &Facts, changed: &Searchable) -> Result<(), ViewsError> {
         let fields = self.search.fields;
-        let (key, document) = match changed {
+        let id = match changed {
             Searchable::Nothing => return Ok(()),
-            Searchable::Movie(id) => {
-                let document = facts.movies.get(id).map(|movie| fields.movie(&movie));
-                (movie_key(id.as_str()), document)
-            }
-            Searchable::Show(id) => {
-                let card = facts.shows.get(id);
-                let document = card.filter(|card| !card.cancelled).map(|card| fields.show(&card));
-                (show_key(id.as_str()), document)
-            }
+            Searchable::Movie(id) => id,
         };
-        self.writer.delete_term(Term::from_field_text(fields.key, &key));
+        let document = facts.movies.get(id).map(|movie| fields.document(&movie));
+        self.writer.delete_term(Term::from_field_text(fields.movie, id.as_str()));
         if let Some(document) = document {
             self.writer.add_document(document)?;
         }
@@ -223,8 +164,7 @@ impl SearchIndex {
     pub fn put_all(&mut self, facts: &Facts) -> Result<(), ViewsError> {
         let movies: Vec<_> =
             facts.movies.iter().map(|movie| Searchable::Movie(movie.key().clone())).collect();
-        let shows: Vec<_> = facts.shows.iter().map(|show| Searchable::Show(show.key().clone())).collect();
-        movies.iter().chain(&shows).try_for_each(|changed| self.put(facts, changed))
+        movies.iter().try_for_each(|changed| self.put(facts, changed))
     }
 
     /// Whether something was put that readers do not see yet.

@@ -21,7 +21,7 @@ use crate::views::{View, ViewsError};
 
 const NAME: &str = "browse";
 /// The records of a snapshot: a [`Saved`] fact each.
-const FORMAT: &str = "browse.1";
+const FORMAT: &str = "browse.2";
 
 /// How long to wait before an index that was lost is made again.
 const RETRY_INDEX: Duration = Duration::from_secs(5);
@@ -278,8 +278,7 @@ impl Projector for Making {
         for recorded in page {
             self.programme.reach(recorded.time);
             while let Some(over) = self.programme.let_go() {
-                self.facts.shows.remove(&over);
-                self.put(&Searchable::Show(over), recorded.position);
+                self.facts.let_go(&over);
             }
             if !concerns(recorded) || self.parking.holds(&recorded.stream) {
                 continue;

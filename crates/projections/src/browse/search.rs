@@ -1,118 +1,85 @@
 //! Questions to the index.
 
-use std::collections::HashSet;
-use std::ops::Bound;
-
-use marquee_domain::ids::{MovieId, ShowId};
-use tantivy::collector::{DocSetCollector, TopDocs};
-use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Query, RangeQuery, TermQuery};
+use marquee_domain::ids::MovieId;
+use tantivy::collector::TopDocs;
+use tantivy::query::{
+    BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, FuzzyTermQuery, Occur, Query, TermQuery,
+};
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocAddress, Searcher, SegmentReader, Term};
+use tantivy::{DocAddress, Searcher, Term};
 
-use super::index::{MOVIE, SHOW, Search, analyzer, folded};
-use super::{MovieQuery, ShowQuery};
+use super::index::Search;
+use super::words::words;
 
 /// Films that a text may match. More than a city ever shows.
 const MOST_MATCHES: usize = 2_000;
 
-impl Search {
-    /// The films that have a show to book, by the shows' documents.
-    pub fn movies_shown(&self, query: &MovieQuery) -> tantivy::Result<HashSet<MovieId>> {
-        let fields = self.fields;
-        let mut clauses = vec![term(fields.kind, SHOW), term(fields.city, query.city.as_str())];
-        clauses.extend(query.date.map(|date| term(fields.date, &date.to_string())));
-        clauses.extend(query.language.as_deref().map(|language| term(fields.language, &folded(language))));
-        clauses.push(self.starts_after(query.now));
-        let ids = self.ids(&BooleanQuery::intersection(clauses), "movie")?;
-        Ok(ids.into_iter().map(MovieId::new).collect())
-    }
+/// Words of a text that count: more than titles have, and few enough that a search stays cheap.
+const MOST_WORDS: usize = 16;
 
-    /// The shows that are wanted.
-    pub fn shows(&self, query: &ShowQuery) -> tantivy::Result<HashSet<ShowId>> {
-        let fields = self.fields;
-        let mut clauses = vec![
-            term(fields.kind, SHOW),
-            term(fields.city, query.city.as_str()),
-            term(fields.movie, query.movie.as_str()),
-            term(fields.date, &query.date.to_string()),
-        ];
-        clauses.extend(query.language.as_deref().map(|language| term(fields.language, &folded(language))));
-        clauses.extend(query.format.as_deref().map(|format| term(fields.format, &folded(format))));
-        clauses.push(self.starts_after(query.now));
-        let ids = self.ids(&BooleanQuery::intersection(clauses), "show")?;
-        Ok(ids.into_iter().map(ShowId::new).collect())
-    }
+/// A longer word is found as it is written, or not: nobody types it, and to forgive slips in it costs the more the longer it is.
+const LONGEST_FORGIVEN: usize = 40;
 
-    /// The films that a text matches, the best first. Every word of it must be found, if with a slip.
-    pub fn movies_matching(&self, text: &str) -> tantivy::Result<Vec<MovieId>> {
-        let words = words(text);
-        let mut clauses = vec![term(self.fields.kind, MOVIE)];
-        let last = words.len().saturating_sub(1);
-        clauses.extend(words.iter().enumerate().map(|(at, word)| self.word(word, at == last)));
-        let searcher = self.reader.searcher();
-        let collector = TopDocs::with_limit(MOST_MATCHES).order_by_score();
-        let found = searcher.search(&BooleanQuery::intersection(clauses), &collector)?;
-        let addresses: Vec<_> = found.into_iter().map(|(_, address)| address).collect();
-        let ids = addresses.iter().map(|address| id_of(&searcher, *address, "movie"));
-        ids.filter_map(Result::transpose).map(|id| id.map(MovieId::new)).collect()
-    }
-
-    /// A word of a search: as it is, with a slip, or cut short where it is the last, as it is while somebody types.
-    fn word(&self, word: &str, last: bool) -> Box<dyn Query> {
-        let (title, about) = (self.fields.title, self.fields.about);
-        let slips = slips(word);
-        let in_title = Term::from_field_text(title, word);
-        let in_about = Term::from_field_text(about, word);
-        let mut ways = vec![
-            boosted(8.0, TermQuery::new(in_title.clone(), IndexRecordOption::WithFreqs)),
-            boosted(1.0, TermQuery::new(in_about.clone(), IndexRecordOption::WithFreqs)),
-        ];
-        if slips > 0 {
-            ways.push(boosted(2.0, FuzzyTermQuery::new(in_title.clone(), slips, true)));
-            ways.push(boosted(0.25, FuzzyTermQuery::new(in_about, slips, true)));
-        }
-        if last {
-            ways.push(boosted(1.5, FuzzyTermQuery::new_prefix(in_title, slips, true)));
-        }
-        Box::new(BooleanQuery::union(ways))
-    }
-
-    fn starts_after(&self, now: jiff::Timestamp) -> Box<dyn Query> {
-        let now = Term::from_field_i64(self.fields.start, now.as_millisecond());
-        Box::new(RangeQuery::new(Bound::Excluded(now), Bound::Unbounded))
-    }
-
-    /// The distinct values of a column among the documents that match.
-    fn ids(&self, query: &dyn Query, column: &str) -> tantivy::Result<HashSet<String>> {
-        let searcher = self.reader.searcher();
-        let mut ordinals: HashSet<(u32, u64)> = HashSet::new();
-        let columns: Vec<_> = searcher
-            .segment_readers()
-            .iter()
-            .map(|segment: &SegmentReader| segment.fast_fields().str(column))
-            .collect::<tantivy::Result<_>>()?;
-        for address in searcher.search(query, &DocSetCollector)? {
-            let Some(Some(column)) = columns.get(address.segment_ord as usize) else { continue };
-            ordinals.extend(column.term_ords(address.doc_id).map(|ordinal| (address.segment_ord, ordinal)));
-        }
-        let mut ids = HashSet::with_capacity(ordinals.len());
-        for (segment, ordinal) in ordinals {
-            let Some(Some(column)) = columns.get(segment as usize) else { continue };
-            let mut id = String::new();
-            if column.ord_to_str(ordinal, &mut id)? {
-                ids.insert(id);
-            }
-        }
-        Ok(ids)
-    }
+/// How well a word is found: in a title before the rest, there as it is before its beginning before a slip. What all
+/// words bring is added up.
+mod worth {
+    pub const TITLE: f32 = 32.0;
+    pub const TITLE_BEGUN: f32 = 16.0;
+    pub const TITLE_SLIP: f32 = 8.0;
+    pub const TITLE_BEGUN_SLIP: f32 = 6.0;
+    pub const ABOUT: f32 = 4.0;
+    pub const ABOUT_SLIP: f32 = 2.0;
+    /// On top of its words: the text is the title, or a title begins with it.
+    pub const WHOLE: f32 = 2.0;
+    pub const WHOLE_BEGUN: f32 = 1.0;
 }
 
-/// The words of a text, as the index holds them.
-pub(super) fn words(text: &str) -> Vec<String> {
-    let (mut analyzer, mut words) = (analyzer(), vec![]);
-    let mut stream = analyzer.token_stream(text);
-    stream.process(&mut |token| words.push(token.text.clone()));
-    words
+impl Search {
+    /// The films that a text matches, each with how well. Every word of it must be found, if with a slip.
+    pub fn movies_matching(&self, text: &str) -> tantivy::Result<Vec<(u32, MovieId)>> {
+        let mut words = words(text);
+        words.truncate(MOST_WORDS);
+        let Some(last) = words.len().checked_sub(1) else { return Ok(vec![]) };
+        let clauses = words.iter().enumerate().map(|(at, word)| (Occur::Must, self.word(word, at == last)));
+        let mut clauses: Vec<_> = clauses.collect();
+        let whole = Term::from_field_text(self.fields.whole, &words.join(" "));
+        let begun = FuzzyTermQuery::new_prefix(whole.clone(), 0, true);
+        clauses.push((Occur::Should, worth(worth::WHOLE, exactly(whole))));
+        clauses.push((Occur::Should, worth(worth::WHOLE_BEGUN, Box::new(begun))));
+        let searcher = self.reader.searcher();
+        let collector = TopDocs::with_limit(MOST_MATCHES).order_by_score();
+        let found = searcher.search(&BooleanQuery::new(clauses), &collector)?;
+        let film = |(score, address)| match id_of(&searcher, address) {
+            Ok(id) => id.map(|id| Ok((whole_number(score), MovieId::new(id)))),
+            Err(error) => Some(Err(error)),
+        };
+        found.into_iter().filter_map(film).collect()
+    }
+
+    /// A word of a search: as it is, with a slip, or cut short where it is the last, as it is while somebody types. The
+    /// best way to find it counts.
+    fn word(&self, word: &str, last: bool) -> Box<dyn Query> {
+        let term = |field: Field| Term::from_field_text(field, word);
+        let (title, about) = (term(self.fields.title), term(self.fields.about));
+        let slips = slips(word);
+        let mut ways =
+            vec![worth(worth::TITLE, exactly(title.clone())), worth(worth::ABOUT, exactly(about.clone()))];
+        if last {
+            let begun = FuzzyTermQuery::new_prefix(title.clone(), 0, true);
+            ways.push(worth(worth::TITLE_BEGUN, Box::new(begun)));
+        }
+        if slips > 0 {
+            let about = FuzzyTermQuery::new(about, slips, true);
+            ways.push(worth(worth::ABOUT_SLIP, Box::new(about)));
+            let slip = FuzzyTermQuery::new(title.clone(), slips, true);
+            ways.push(worth(worth::TITLE_SLIP, Box::new(slip)));
+        }
+        if slips > 0 && last {
+            let begun = FuzzyTermQuery::new_prefix(title, slips, true);
+            ways.push(worth(worth::TITLE_BEGUN_SLIP, Box::new(begun)));
+        }
+        Box::new(DisjunctionMaxQuery::new(ways))
+    }
 }
 
 /// How many slips of the finger a word forgives: the longer, the more.
@@ -120,22 +87,32 @@ fn slips(word: &str) -> u8 {
     match word.chars().count() {
         0..=3 => 0,
         4..=7 => 1,
-        _ => 2,
+        8..=LONGEST_FORGIVEN => 2,
+        _ => 0,
     }
 }
 
-fn term(field: Field, text: &str) -> Box<dyn Query> {
-    // A filter has no say in the order.
-    let filter = TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::Basic);
-    Box::new(tantivy::query::ConstScoreQuery::new(Box::new(filter), 0.0))
+fn exactly(term: Term) -> Box<dyn Query> {
+    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
 }
 
-fn boosted(boost: f32, query: impl Query) -> Box<dyn Query> {
-    Box::new(BoostQuery::new(Box::new(query), boost))
+/// The same for every film that matches: how rare a word is says nothing of how well it is found.
+fn worth(worth: f32, query: Box<dyn Query>) -> Box<dyn Query> {
+    Box::new(ConstScoreQuery::new(query, worth))
 }
 
-fn id_of(searcher: &Searcher, address: DocAddress, column: &str) -> tantivy::Result<Option<String>> {
-    let Some(column) = searcher.segment_reader(address.segment_ord).fast_fields().str(column)? else {
+/// Sums of [`worth`]s are small whole numbers.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sum of a hundred small whole numbers"
+)]
+fn whole_number(score: f32) -> u32 {
+    score as u32
+}
+
+fn id_of(searcher: &Searcher, address: DocAddress) -> tantivy::Result<Option<String>> {
+    let Some(column) = searcher.segment_reader(address.segment_ord).fast_fields().str("movie")? else {
         return Ok(None);
     };
     let Some(ordinal) = column.term_ords(address.doc_id).next() else { return Ok(None) };

@@ -13,6 +13,7 @@ use marquee_domain::theatre::{PartnerEvent, PartnerOnboarded, ScreenDetails, The
 use marquee_event_store::Recorded;
 use serde::{Deserialize, Serialize};
 
+use super::listing::Listing;
 use super::{SavedCard, ShowCard};
 use crate::fingerprint::Canonical;
 use crate::projector::Poison;
@@ -26,6 +27,8 @@ pub(crate) struct Facts {
     pub theatres: DashMap<TheatreId, Arc<TheatreDetails>>,
     pub screens: DashMap<TheatreId, BTreeMap<ScreenId, Arc<ScreenDetails>>>,
     pub shows: DashMap<ShowId, Arc<ShowCard>>,
+    /// The same shows by city, film and start, without those that were called off.
+    pub listing: Listing,
 }
 
 /// A fact in a snapshot.
@@ -54,7 +57,6 @@ pub(crate) enum Known {
 pub(crate) enum Searchable {
     Nothing,
     Movie(MovieId),
-    Show(ShowId),
 }
 
 /// Whether an event may matter to the catalogue: by its stream, and by its name where a show's bookings lie in the same
@@ -93,14 +95,19 @@ impl Facts {
                 if recorded.revision > 0 && !self.shows.contains_key(&id) {
                     return Ok(Searchable::Nothing);
                 }
-                self.show(&id, event)
+                self.show(&id, event).map(|()| Searchable::Nothing)
             }
-            Event::Payment(_) | Event::Schedule(_) => Ok(Searchable::Nothing),
+            Event::Payment(_)
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => Ok(Searchable::Nothing),
         }
     }
 
     /// Most facts about a show do not name it: their stream does.
-    fn show(&self, id: &ShowId, event: &ShowEvent) -> Result<Searchable, Poison> {
+    fn show(&self, id: &ShowId, event: &ShowEvent) -> Result<(), Poison> {
+        let before = self.shows.get(id).map(|card| Arc::clone(&card));
         match event {
             ShowEvent::Scheduled(scheduled) if scheduled.show.show_id != *id => {
                 return Err(Poison::WrongStream);
@@ -108,15 +115,26 @@ impl Facts {
             ShowEvent::Scheduled(scheduled) => add(&self.shows, id.clone(), ShowCard::new(&scheduled.show))?,
             ShowEvent::Changed(changed) => replace(&self.shows, id, |card| card.changed(changed))?,
             ShowEvent::Cancelled(_) => replace(&self.shows, id, ShowCard::called_off)?,
-            ShowEvent::SeatsLocked(_)
+            ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_)
+            | ShowEvent::SeatsLocked(_)
             | ShowEvent::PaymentPending(_)
             | ShowEvent::Confirmed(_)
             | ShowEvent::Failed(_)
             | ShowEvent::Expired(_)
             | ShowEvent::BookingCancelled(_)
-            | ShowEvent::Completed(_) => return Ok(Searchable::Nothing),
+            | ShowEvent::Completed(_) => return Ok(()),
         }
-        Ok(Searchable::Show(id.clone()))
+        let now = self.shows.get(id).map(|card| Arc::clone(&card));
+        self.listing.replace(before.as_deref(), now.as_ref());
+        Ok(())
+    }
+
+    /// Lets go of a show that is over.
+    pub fn let_go(&self, id: &ShowId) {
+        if let Some((_, card)) = self.shows.remove(id) {
+            self.listing.replace(Some(&card), None);
+        }
     }
 
     fn theatre(&self, event: &TheatreEvent) -> Result<(), Poison> {
@@ -171,8 +189,9 @@ impl Facts {
                 screens.insert(screen.screen_id.clone(), screen);
             }
             Saved::Show(card) => {
-                let card = ShowCard::restored(*card);
-                self.shows.insert(card.show.show_id.clone(), Arc::new(card));
+                let card = Arc::new(ShowCard::restored(*card));
+                self.listing.replace(None, Some(&card));
+                self.shows.insert(card.show.show_id.clone(), card);
             }
         }
     }

@@ -86,7 +86,10 @@ impl ShowFold {
             ShowEvent::Expired(ended) => drop(self.bookings.remove(&ended.booking_id)),
             ShowEvent::BookingCancelled(ended) => drop(self.bookings.remove(&ended.booking_id)),
             ShowEvent::Completed(ended) => drop(self.bookings.remove(&ended.booking_id)),
-            ShowEvent::Confirmed(_) | ShowEvent::Cancelled(_) => {}
+            ShowEvent::Confirmed(_)
+            | ShowEvent::Cancelled(_)
+            | ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_) => {}
         }
     }
 }

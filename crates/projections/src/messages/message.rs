@@ -334,7 +334,7 @@ pub struct ShowChanged {
     /// The show, as it stands after the change.
     #[serde(flatten)]
     pub show: Arc<Show>,
-    /// The names of what changed: `startTime`, `endTime`, `language`, `format`, `prices`.
+    /// The names of what changed: `startTime`, `endTime`, `language`, `format`, `prices`, `sales`. When it is on sale is not told here: `GET /shows/{showId}` has it.
     pub changed: Vec<SmolStr>,
     /// New prices, for the types that they name. Bookings keep the price that they were made at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

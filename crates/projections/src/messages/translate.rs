@@ -47,7 +47,14 @@ impl Translator {
             Ok(Event::Show(told)) => self.show(event, told).await?,
             Ok(Event::Payment(told)) => self.payment(event, told).await?,
             Ok(
-                Event::City(_) | Event::Movie(_) | Event::Partner(_) | Event::Theatre(_) | Event::Schedule(_),
+                Event::City(_)
+                | Event::Movie(_)
+                | Event::Partner(_)
+                | Event::Theatre(_)
+                | Event::Schedule(_)
+                | Event::Offer(_)
+                | Event::Policy(_)
+                | Event::Redemption(_),
             ) => Told::Nothing,
             Err(error) => Told::Unsound(error.to_string()),
         };
@@ -64,8 +71,12 @@ impl Translator {
 
     async fn show(&mut self, event: &Recorded, told: &ShowEvent) -> Result<Told, ReadError> {
         let message = match told {
-            // The outcome is told, not each step: these two come with every click, and most end in another event.
-            ShowEvent::SeatsLocked(_) | ShowEvent::PaymentPending(_) => return Ok(Told::Nothing),
+            // The outcome is told, not each step: the first two come with every click, and most end in another event. What the
+            // house keeps is its own matter.
+            ShowEvent::SeatsLocked(_)
+            | ShowEvent::PaymentPending(_)
+            | ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_) => return Ok(Told::Nothing),
             ShowEvent::Scheduled(scheduled) => Some(Message::ShowScheduled(just_scheduled(scheduled))),
             ShowEvent::Changed(change) => {
                 let before = self.shows.before(&*self.store, event).await?;
@@ -252,6 +263,7 @@ fn change_of(before: &ShowFold, change: &show::ShowChanged) -> Option<ShowChange
         (change.language.is_some(), "language"),
         (change.format.is_some(), "format"),
         (!change.prices.is_empty(), "prices"),
+        (change.sales.is_some(), "sales"),
     ];
     let changed =
         facts.into_iter().filter(|(is, _)| *is).map(|(_, name)| SmolStr::new_static(name)).collect();

@@ -1,13 +1,16 @@
 //! Leases as rows, timed by the server's clock.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use marquee_event_store::EventStore;
 use marquee_event_store::lease::{Epoch, LeaseError, Leases};
 use sqlx::postgres::PgConnection;
 use tokio::sync::Mutex;
 
-use super::{Postgres, bounded};
+use super::{Postgres, Source, bounded};
 
 /// A standby takes over within this and a third of it, well under ten seconds.
 const TERM: Duration = Duration::from_secs(5);
@@ -30,19 +33,30 @@ pub(crate) const RELEASE: &str =
 /// The leases of one database, for one process.
 pub(crate) struct PostgresLeases {
     database: Postgres,
+    store: Arc<dyn EventStore>,
+    /// Whether the database is known to be made of this log.
+    ours: AtomicBool,
     connection: Mutex<Option<PgConnection>>,
 }
 
 impl PostgresLeases {
-    pub fn new(database: Postgres) -> Self {
-        Self { database, connection: Mutex::new(None) }
+    pub fn new(database: Postgres, store: Arc<dyn EventStore>) -> Self {
+        Self { database, store, ours: AtomicBool::new(false), connection: Mutex::new(None) }
     }
 
-    async fn connected(&self, migrate: bool) -> Result<PgConnection, LeaseError> {
-        if migrate {
-            self.database.migrate().await.map_err(|error| LeaseError(error.to_string()))?;
-        }
+    async fn connected(&self) -> Result<PgConnection, LeaseError> {
+        self.database.migrate().await.map_err(|error| LeaseError(error.to_string()))?;
         self.database.steward().await.map_err(|error| unavailable(&error))
+    }
+
+    /// A node of another log that took a lease here would keep it from those whose database it is.
+    async fn check_source(&self) -> Result<(), LeaseError> {
+        if !self.ours.load(Ordering::Acquire) {
+            let source = self.database.claim(&*self.store).await;
+            let source = source.map_err(|error| LeaseError(error.to_string()))?;
+            self.ours.store(source == Source::Ours, Ordering::Release);
+        }
+        Ok(())
     }
 
     async fn attempt<T>(
@@ -53,7 +67,7 @@ impl PostgresLeases {
         // Taken out while it is in use: what fails or is cancelled in the middle is not used again.
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => self.connected(true).await?,
+            None => self.connected().await?,
         };
         let answer = bounded(PATIENCE, work(&mut connection)).await.map_err(|error| unavailable(&error))?;
         *kept = Some(connection);
@@ -72,6 +86,7 @@ impl Leases for PostgresLeases {
 
     fn hold<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Epoch>, LeaseError>> {
         Box::pin(async move {
+            self.check_source().await?;
             let holder = self.database.holder();
             let term = i64::try_from(TERM.as_millis()).unwrap_or(i64::MAX);
             let epoch: Option<i64> = self

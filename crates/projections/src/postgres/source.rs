@@ -53,7 +53,7 @@ impl Postgres {
     }
 
     pub(crate) async fn check_source(&self, log: &dyn EventStore) -> Result<Source, SourceError> {
-        let ours = LogId::of(log).await?;
+        let mut ours = LogId::of(log).await?;
         let theirs: Option<String> = bounded(CONNECT, async {
             let mut db = self.steward().await?;
             if let Some(ours) = &ours {
@@ -62,10 +62,23 @@ impl Postgres {
             sqlx::query_scalar(SOURCE).fetch_optional(&mut db).await
         })
         .await?;
-        match theirs.map(LogId::from_text) {
-            None => Ok(Source::Open),
-            Some(theirs) if ours.as_ref() == Some(&theirs) => Ok(Source::Ours),
-            Some(theirs) => Err(SourceError::Another { theirs, ours }),
+        let Some(theirs) = theirs.map(LogId::from_text) else { return Ok(Source::Open) };
+        if ours.is_none() {
+            // Another node may have appended the first event, and claimed the tables, after this one looked.
+            ours = LogId::of(log).await?;
         }
+        if ours.as_ref() == Some(&theirs) {
+            return Ok(Source::Ours);
+        }
+        let another = SourceError::Another { theirs, ours };
+        self.refused.send_replace(Some(another.to_string()));
+        Err(another)
+    }
+
+    /// Waits until this database turns out to be made of another log, and says so: nothing may be read from it then, nor written.
+    pub async fn refused(&self) -> String {
+        let mut refused = self.refused.subscribe();
+        let said = refused.wait_for(Option::is_some).await;
+        said.ok().and_then(|said| said.clone()).unwrap_or_default()
     }
 }

@@ -118,7 +118,10 @@ impl<'a> Batch<'a> {
             | Event::Movie(_)
             | Event::Partner(_)
             | Event::Theatre(_)
-            | Event::Schedule(_) => return Err(Poison::WrongStream.into()),
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => return Err(Poison::WrongStream.into()),
         };
         let at = recorded.position;
         let number = self.number(show)?;
@@ -131,7 +134,8 @@ impl<'a> Batch<'a> {
         }
         let number = number.ok_or(Poison::UnknownShow)?;
         match event {
-            ShowEvent::Scheduled(_) => Ok(()),
+            // The inventory has bookings; who else keeps a seat is the seat map's.
+            ShowEvent::Scheduled(_) | ShowEvent::SeatsBlocked(_) | ShowEvent::SeatsReleased(_) => Ok(()),
             ShowEvent::Changed(changed) => Ok(self.change(number, changed)?),
             ShowEvent::Cancelled(_) => {
                 self.db
@@ -179,7 +183,10 @@ impl<'a> Batch<'a> {
             | Event::Movie(_)
             | Event::Partner(_)
             | Event::Theatre(_)
-            | Event::Schedule(_) => return Err(Poison::WrongStream.into()),
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => return Err(Poison::WrongStream.into()),
         };
         match event {
             PaymentEvent::Initiated(_)

@@ -10,6 +10,7 @@ use rusqlite::types::Type;
 use rusqlite::{Result, Row, Statement, params};
 use serde::Serialize;
 
+use super::reasons::Reasons;
 use super::{BookingRow, RefundRow, RefundStatus};
 
 /// The columns of a booking that [`Booking::read`] takes, in its order.
@@ -47,18 +48,19 @@ impl Booking {
     pub fn read(row: &Row<'_>, at: usize) -> Result<Self> {
         let pricing = match row.get::<_, Option<String>>(at + 6)? {
             None => None,
-            Some(currency) => Some(Pricing {
-                currency: currency_of(&currency, at + 6)?,
-                subtotal: row.get(at + 7)?,
-                discount: row.get(at + 8)?,
-                fees: row.get(at + 9)?,
-                tax: row.get(at + 10)?,
-                total: row.get(at + 11)?,
-                applied_offers: match row.get::<_, Option<String>>(at + 12)? {
-                    None => vec![],
-                    Some(offers) => json(&offers, at + 12)?,
-                },
-            }),
+            Some(currency) => {
+                let pricing = Pricing {
+                    subtotal: row.get(at + 7)?,
+                    discount: row.get(at + 8)?,
+                    fees: row.get(at + 9)?,
+                    tax: row.get(at + 10)?,
+                    total: row.get(at + 11)?,
+                    ..Pricing::of_seats(currency_of(&currency, at + 6)?, [])
+                };
+                let reasons: Option<Reasons> =
+                    row.get::<_, Option<String>>(at + 12)?.map(|text| json(&text, at + 12)).transpose()?;
+                Some(reasons.unwrap_or_default().explain(pricing))
+            }
         };
         let refund = match row.get::<_, Option<String>>(at + 15)? {
             None => None,
@@ -104,7 +106,7 @@ impl Booking {
             pricing.map(|pricing| pricing.fees),
             pricing.map(|pricing| pricing.tax),
             pricing.map(|pricing| pricing.total),
-            offers(pricing)?,
+            reasons(pricing)?,
             self.confirmed_at.map(Timestamp::as_millisecond),
             self.ticket_id.as_ref().map(TicketId::as_str),
             refund.map(|refund| refund.id.as_str()),
@@ -128,7 +130,7 @@ impl Booking {
             pricing.map(|pricing| pricing.fees),
             pricing.map(|pricing| pricing.tax),
             pricing.map(|pricing| pricing.total),
-            offers(pricing)?,
+            reasons(pricing)?,
             self.confirmed_at.map(Timestamp::as_millisecond),
             self.ticket_id.as_ref().map(TicketId::as_str),
             refund.map(|refund| refund.id.as_str()),
@@ -180,11 +182,8 @@ pub(super) fn stored(position: Position) -> i64 {
     position.0.cast_signed()
 }
 
-fn offers(pricing: Option<&Pricing>) -> Result<Option<String>> {
-    pricing
-        .filter(|pricing| !pricing.applied_offers.is_empty())
-        .map(|pricing| to_json(&pricing.applied_offers))
-        .transpose()
+fn reasons(pricing: Option<&Pricing>) -> Result<Option<String>> {
+    Reasons::of(pricing).map(|reasons| to_json(&reasons)).transpose()
 }
 
 fn to_json(value: &impl Serialize) -> Result<String> {

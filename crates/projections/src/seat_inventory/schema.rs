@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::views::ViewsError;
 
 /// The version of these tables. A file of another version is made again from the log.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Shows are numbered as they come, so that rows and keys stay small. Bookings lie in the order in which they began, for
 /// that is how their ids grow: a page of events then touches a few neighbouring leaves, not one leaf a show. The key of `seats` is the second lock: no two live bookings own one seat of a show.

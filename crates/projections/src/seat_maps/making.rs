@@ -12,8 +12,9 @@ use marquee_domain::ids::ShowId;
 use marquee_domain::show::ShowEvent;
 use marquee_event_store::{EventStore, Position, Recorded};
 
-use super::board::{Board, SavedBoard, Seats};
+use super::board::Board;
 use super::past::Past;
+use super::seats::{SavedBoard, Seats};
 use super::{Boards, SeatMaps, Shared};
 use crate::fingerprint::{Canonical, Fingerprint};
 use crate::generation::Generations;
@@ -25,7 +26,7 @@ use crate::views::{View, ViewsError};
 
 const NAME: &str = "seat-maps";
 /// The records of a snapshot: a [`SavedBoard`] each.
-const FORMAT: &str = "seat-maps.1";
+const FORMAT: &str = "seat-maps.2";
 
 /// Opens the view and makes it again.
 pub(crate) struct SeatMapsBlueprint {
@@ -130,7 +131,10 @@ impl Making {
             | Event::Movie(_)
             | Event::Partner(_)
             | Event::Theatre(_)
-            | Event::Schedule(_) => return Err(Poison::WrongStream),
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => return Err(Poison::WrongStream),
         };
         let board = self.boards.get(show).map(|board| Arc::clone(&board));
         match (board, event) {
@@ -156,6 +160,8 @@ impl Making {
                 None,
                 ShowEvent::Changed(_)
                 | ShowEvent::Cancelled(_)
+                | ShowEvent::SeatsBlocked(_)
+                | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::PaymentPending(_)
                 | ShowEvent::Confirmed(_)

@@ -27,12 +27,18 @@ impl Template {
     pub fn new(show: &ShowDetails) -> Self {
         let timezone = timezone(&show.timezone);
         let mut piece = format!(
-            r#"{{"showId":{},"theatreId":{},"screenName":{},"startTime":"{}","seatMap":{{"rows":["#,
+            r#"{{"showId":{},"theatreId":{},"screenName":{},"startTime":"{}","#,
             json(&show.show_id),
             json(&show.theatre_id),
             json(&show.screen_name),
             local_time(show.start_time, &timezone),
         );
+        for (name, bound) in [("salesFrom", show.sales.from), ("salesUntil", show.sales.until)] {
+            if let Some(bound) = bound {
+                let _ = write!(piece, r#""{name}":"{}","#, local_time(bound, &timezone));
+            }
+        }
+        piece.push_str(r#""seatMap":{"rows":["#);
         let mut before = vec![];
         for (at, row) in show.rows.iter().enumerate() {
             let close = if at == 0 { "" } else { "]}," };
@@ -43,11 +49,15 @@ impl Template {
                 let price = price.map(|minor| Money::new(*minor, show.currency.clone()).to_major());
                 let _ = write!(
                     piece,
-                    r#"{comma}{{"seatId":{},"type":{},"price":{},"status":""#,
+                    r#"{comma}{{"seatId":{},"type":{},"price":{},"#,
                     json(&seat.seat_id),
                     json(&seat.seat_type),
                     price.as_deref().unwrap_or("null"),
                 );
+                if seat.gap_before > 0 {
+                    let _ = write!(piece, r#""gapBefore":{},"#, seat.gap_before);
+                }
+                piece.push_str(r#""status":""#);
                 before.push(std::mem::take(&mut piece).into_boxed_str());
             }
         }
@@ -66,6 +76,7 @@ impl Template {
             match state {
                 SeatState::Free => body.extend_from_slice(br#"AVAILABLE"}"#),
                 SeatState::Sold => body.extend_from_slice(br#"SOLD"}"#),
+                SeatState::Blocked => body.extend_from_slice(br#"BLOCKED"}"#),
                 SeatState::Locked(until) => {
                     if last.0 != until {
                         let until_text = Timestamp::from_millisecond(until).unwrap_or(Timestamp::MAX);
@@ -89,6 +100,7 @@ pub(super) enum SeatState {
     /// Until then, in milliseconds since 1970.
     Locked(i64),
     Sold,
+    Blocked,
 }
 
 /// A text as JSON.

@@ -1,25 +1,28 @@
 //! What is found by city, date and text.
 
 use jiff::civil::date;
-use marquee_domain::show::{ShowCancelled, ShowChanged};
+use marquee_domain::show::{SalesWindow, ShowCancelled, ShowChanged};
 use marquee_projections::{BrowseError, MovieQuery, ShowQuery};
 
 use crate::world::{World, before, time};
 
-fn movies_in_blr() -> MovieQuery {
+pub fn movies_in_blr() -> MovieQuery {
     MovieQuery {
         city: "blr".into(),
         date: None,
         language: None,
+        format: None,
         genre: None,
         q: None,
+        status: None,
+        readers: vec![],
         now: before(),
         limit: 10,
-        cursor: None,
+        after: None,
     }
 }
 
-fn shows_of(movie: &str) -> ShowQuery {
+pub fn shows_of(movie: &str) -> ShowQuery {
     ShowQuery {
         city: "blr".into(),
         movie: movie.into(),
@@ -27,10 +30,12 @@ fn shows_of(movie: &str) -> ShowQuery {
         language: None,
         format: None,
         now: before(),
+        limit: 10,
+        after: None,
     }
 }
 
-async fn with_shows() -> World {
+pub async fn with_shows() -> World {
     let mut world = World::with_catalogue().await;
     world.show("sh_1", "mv_1", "2026-02-01T13:00:00Z", 1).await;
     // Still the second of February in India, though not at Greenwich.
@@ -40,13 +45,43 @@ async fn with_shows() -> World {
     world
 }
 
-fn found(world: &World, query: &MovieQuery) -> Vec<String> {
+pub fn found(world: &World, query: &MovieQuery) -> Vec<String> {
     let page = world.views.browse.movies(query).unwrap();
-    page.movies.iter().map(|movie| movie.title.to_string()).collect()
+    page.movies.iter().map(|listed| listed.movie.title.to_string()).collect()
 }
 
-fn searched(world: &World, text: &str) -> Vec<String> {
+pub fn searched(world: &World, text: &str) -> Vec<String> {
     found(world, &MovieQuery { q: Some(text.into()), ..movies_in_blr() })
+}
+
+#[tokio::test]
+async fn a_show_is_found_before_its_sale_begins_and_no_more_once_it_is_over() {
+    let mut world = with_shows().await;
+    let (from, until) = (time("2026-02-01T12:10:00Z"), time("2026-02-01T12:20:00Z"));
+    let sales = Some(SalesWindow { from: Some(from), until: Some(until) });
+    world.on_show("sh_1", ShowChanged { sales, ..ShowChanged::default() }).await;
+    let check = async |world: &World| {
+        world.caught_up().await;
+        for (now, listed) in [(before(), true), (from, true), (until, false)] {
+            let shows = world.views.browse.shows(&ShowQuery { now, ..shows_of("mv_1") }).unwrap();
+            let cards: Vec<_> = shows.theatres.iter().flat_map(|theatre| &theatre.shows).collect();
+            assert_eq!(cards.len(), usize::from(listed), "at {now}");
+            assert!(cards.iter().all(|card| card.show.sales.from == Some(from)));
+            let films = found(world, &MovieQuery { now, ..movies_in_blr() });
+            assert_eq!(films.contains(&"Interstellar".to_owned()), listed, "at {now}");
+        }
+    };
+    check(&world).await;
+    world.rebuild("browse").await;
+    check(&world).await;
+    world.reopen_views().await;
+    check(&world).await;
+    world
+        .on_show("sh_1", ShowChanged { sales: Some(SalesWindow::default()), ..ShowChanged::default() })
+        .await;
+    world.caught_up().await;
+    let shows = world.views.browse.shows(&ShowQuery { now: until, ..shows_of("mv_1") }).unwrap();
+    assert_eq!(shows.theatres.len(), 1);
 }
 
 #[tokio::test]
@@ -122,11 +157,9 @@ async fn films_are_read_page_by_page() {
     let world = with_shows().await;
     let first = world.views.browse.movies(&MovieQuery { limit: 2, ..movies_in_blr() }).unwrap();
     assert_eq!(first.movies.len(), 2);
-    let rest = MovieQuery { limit: 2, cursor: first.next_cursor, ..movies_in_blr() };
+    let rest = MovieQuery { limit: 2, after: first.next, ..movies_in_blr() };
     let rest = world.views.browse.movies(&rest).unwrap();
-    assert_eq!((rest.movies.len(), rest.next_cursor), (1, None));
-    let odd = world.views.browse.movies(&MovieQuery { cursor: Some("x".into()), ..movies_in_blr() });
-    assert_eq!(odd.unwrap_err(), BrowseError::InvalidCursor);
+    assert_eq!((rest.movies.len(), rest.next), (1, None));
 }
 
 #[tokio::test]
@@ -136,7 +169,7 @@ async fn shows_of_a_day_are_listed_by_theatre_and_start() {
     world.show("sh_4", "mv_1", "2026-02-01T12:30:00Z", 1).await;
     world.caught_up().await;
     let shows = |query: &ShowQuery| {
-        let theatres = world.views.browse.shows(query).unwrap();
+        let theatres = world.views.browse.shows(query).unwrap().theatres;
         let shows = |theatre: &marquee_projections::TheatreShows| {
             theatre.shows.iter().map(|card| card.show.show_id.to_string()).collect::<Vec<_>>()
         };

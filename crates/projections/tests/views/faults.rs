@@ -183,11 +183,14 @@ async fn films_are_found_without_an_index() {
         city: "blr".into(),
         date: None,
         language: None,
+        format: None,
         genre: None,
         q: q.map(Into::into),
+        status: None,
+        readers: vec![],
         now: before(),
         limit: 10,
-        cursor: None,
+        after: None,
     };
     let found = |q| world.views.browse.movies(&query(q)).unwrap().movies.len();
     assert_eq!((found(None), found(Some("budapest")), found(Some("zzz"))), (2, 1, 0));

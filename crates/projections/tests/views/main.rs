@@ -5,6 +5,8 @@ mod browsing;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod films;
+#[cfg(test)]
 mod inventory;
 #[cfg(test)]
 mod nodes;

@@ -3,10 +3,20 @@
 use std::time::Duration;
 
 use marquee_domain::ids::{SeatId, ShowId};
-use marquee_domain::show::{BookingCancelled, CancelledBy, ShowCancelled};
+use marquee_domain::show::{BookingCancelled, CancelledBy, SeatsBlocked, SeatsReleased, ShowCancelled};
 use marquee_projections::{AvailabilityStatus, SeatStatus};
 
 use crate::world::{World, before, time};
+
+fn blocked(seats: &[&str]) -> SeatsBlocked {
+    let seat_ids = seats.iter().map(|seat| (*seat).into()).collect();
+    SeatsBlocked { seat_ids, reason: None, request: None }
+}
+
+fn released(seats: &[&str]) -> SeatsReleased {
+    let seat_ids = seats.iter().map(|seat| (*seat).into()).collect();
+    SeatsReleased { seat_ids, reason: None, request: None }
+}
 
 async fn with_a_show(rows: usize) -> (World, ShowId) {
     let mut world = World::with_catalogue().await;
@@ -106,6 +116,63 @@ async fn seats_are_free_again_once_their_booking_is_cancelled() {
         10
     );
     assert!(world.views.catalogue.show(&show).unwrap().cancelled);
+}
+
+#[tokio::test]
+async fn what_the_house_keeps_is_blocked_and_not_free_through_a_restart_and_a_rebuild() {
+    let (mut world, show) = with_a_show(1).await;
+    let sold = world.lock("sh_1", "01", "u_1", &["A3"], time("2026-02-01T12:30:00Z")).await;
+    world.confirm("sh_1", &sold).await;
+    world.on_show("sh_1", blocked(&["A1", "A2", "A4"])).await;
+    world.on_show("sh_1", released(&["A2"])).await;
+    world.caught_up().await;
+    let seen = async |world: &World| {
+        let maps = &world.views.seat_maps;
+        let seats = maps.seats(&show, before()).await.unwrap().unwrap();
+        let map = maps.rendered(&show, before()).await.unwrap().unwrap();
+        let free = maps.availability(&show, before()).await.unwrap().unwrap().available_seats;
+        let map = String::from_utf8(map.body.to_vec()).unwrap();
+        (
+            seats.seats.iter().map(|(_, status)| *status).take(5).collect::<Vec<_>>(),
+            seats.next_expiry,
+            map,
+            free,
+        )
+    };
+    let first = seen(&world).await;
+    let (free, kept) = (SeatStatus::Available, SeatStatus::Blocked);
+    assert_eq!(first.0, [kept, free, SeatStatus::Sold, kept, free]);
+    assert_eq!((first.1, first.3), (None, 7));
+    assert_eq!(first.2.matches(r#""status":"BLOCKED"}"#).count(), 2);
+    world.reopen_views().await;
+    world.caught_up().await;
+    assert_eq!(seen(&world).await, first);
+    world.rebuild("seat-maps").await;
+    assert_eq!(seen(&world).await, first);
+    world.on_show("sh_1", released(&["A1", "A4"])).await;
+    world.caught_up().await;
+    assert_eq!(seen(&world).await.3, 9);
+}
+
+#[tokio::test]
+async fn a_log_in_which_the_house_takes_a_sold_seat_or_sells_a_kept_one_is_parked() {
+    let until = time("2026-02-01T12:30:00Z");
+    let parked = async |world: &World| {
+        world.caught_up().await;
+        let status = world.views.status().into_iter().find(|status| status.name == "seat-maps").unwrap();
+        status.parked.iter().map(|parked| parked.error.clone()).collect::<Vec<_>>().concat()
+    };
+    let (mut world, _) = with_a_show(1).await;
+    world.lock("sh_1", "01", "u_1", &["A1"], until).await;
+    world.on_show("sh_1", blocked(&["A2", "A1"])).await;
+    assert!(parked(&world).await.contains("A1"));
+    let (mut world, _) = with_a_show(1).await;
+    world.on_show("sh_1", blocked(&["A1"])).await;
+    world.lock("sh_1", "01", "u_1", &["A1"], until).await;
+    assert!(parked(&world).await.contains("the house"));
+    let (mut world, _) = with_a_show(1).await;
+    world.on_show("sh_1", released(&["A1"])).await;
+    assert_ne!(parked(&world).await, "");
 }
 
 #[tokio::test]

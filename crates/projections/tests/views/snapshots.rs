@@ -185,7 +185,7 @@ async fn a_snapshot_that_cannot_be_used_costs_a_replay_and_changes_nothing() {
             "of another version",
             Box::new(move |path, name| {
                 let whole = content(path);
-                let other = whole.replacen(&format!("{name}.1"), &format!("{name}.0"), 1);
+                let other = whole.replacen(&format!("\"{name}."), &format!("\"{name}.0"), 1);
                 assert_ne!(other, whole);
                 fs::write(path, sealed(&other)).unwrap();
             }),
@@ -343,8 +343,10 @@ async fn a_show_that_is_over_leaves_memory_and_reads_as_before() {
         language: None,
         format: None,
         now: over,
+        limit: 10,
+        after: None,
     };
-    assert_eq!(world.views.browse.shows(&query).unwrap()[0].shows[0].show.show_id, "sh_next".into());
+    assert_eq!(world.views.browse.shows(&query).unwrap().theatres[0].shows[0].show.show_id, "sh_next".into());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

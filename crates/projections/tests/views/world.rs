@@ -155,17 +155,13 @@ impl World {
     }
 
     pub async fn movie(&mut self, id: &str, title: &str, genres: &[&str]) {
-        let movie = MovieDetails {
-            movie_id: id.into(),
-            title: title.into(),
-            languages: vec!["en".into()],
-            genres: genres.iter().map(|genre| (*genre).into()).collect(),
-            duration_mins: 128,
-            certificate: None,
-            synopsis: Some(format!("The story of {title}")),
-        };
+        self.film(film(id, title, genres)).await;
+    }
+
+    pub async fn film(&mut self, movie: MovieDetails) {
+        let stream = StreamName::movie(&movie.movie_id);
         let added = MovieEvent::from(MovieAdded { movie, request: None });
-        self.append(StreamName::movie(&id.into()), vec![added.into()]).await;
+        self.append(stream, vec![added.into()]).await;
     }
 
     pub async fn theatre(&mut self, id: &str, city: &str, name: &str) {
@@ -183,24 +179,12 @@ impl World {
 
     /// A show of one film at one time, with rows of ten seats.
     pub async fn show(&mut self, id: &str, movie: &str, start: &str, rows: usize) -> Position {
-        let show = ShowDetails {
-            show_id: id.into(),
-            partner_id: "p_1".into(),
-            theatre_id: "th_101".into(),
-            city_id: "blr".into(),
-            timezone: "Asia/Kolkata".into(),
-            screen_id: "sc_3".into(),
-            screen_name: "Screen 3".into(),
-            movie_id: movie.into(),
-            start_time: time(start),
-            end_time: time(start) + jiff::SignedDuration::from_mins(128),
-            language: "en".into(),
-            format: "2D".into(),
-            currency: Currency::inr(),
-            prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_050)]),
-            rows: layout(rows),
-        };
-        self.on_show(id, ShowScheduled { show, request: None }).await
+        self.scheduled(screening(id, movie, start, rows)).await
+    }
+
+    pub async fn scheduled(&mut self, show: ShowDetails) -> Position {
+        let id = show.show_id.clone();
+        self.on_show(id.as_str(), ShowScheduled { show, request: None }).await
     }
 
     /// A booking that awaits its payment; its two events in one append.
@@ -256,10 +240,46 @@ impl World {
     }
 }
 
+pub fn film(id: &str, title: &str, genres: &[&str]) -> MovieDetails {
+    MovieDetails {
+        movie_id: id.into(),
+        title: title.into(),
+        titles: BTreeMap::new(),
+        languages: vec!["en".into()],
+        genres: genres.iter().map(|genre| (*genre).into()).collect(),
+        duration_mins: 128,
+        certificate: None,
+        synopsis: Some(format!("The story of {title}")),
+        release_date: None,
+    }
+}
+
+/// A show in the one theatre, in English and 2D.
+pub fn screening(id: &str, movie: &str, start: &str, rows: usize) -> ShowDetails {
+    ShowDetails {
+        show_id: id.into(),
+        partner_id: "p_1".into(),
+        theatre_id: "th_101".into(),
+        city_id: "blr".into(),
+        timezone: "Asia/Kolkata".into(),
+        screen_id: "sc_3".into(),
+        screen_name: "Screen 3".into(),
+        movie_id: movie.into(),
+        start_time: time(start),
+        end_time: time(start) + jiff::SignedDuration::from_mins(128),
+        language: "en".into(),
+        format: "2D".into(),
+        currency: Currency::inr(),
+        prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_050)]),
+        sales: SalesWindow::default(),
+        rows: layout(rows),
+    }
+}
+
 fn layout(rows: usize) -> Vec<LayoutRow> {
     let row = |row: char| {
         let seat_type = if row == 'A' { SeatType::Premium } else { SeatType::Regular };
-        let seat = |seat| LayoutSeat { seat_id: SeatId::new(format!("{row}{seat}")), seat_type };
+        let seat = |seat| LayoutSeat::new(SeatId::new(format!("{row}{seat}")), seat_type);
         LayoutRow { row_label: row.to_string().into(), seats: (1..=10).map(seat).collect() }
     };
     ('A'..).take(rows).map(row).collect()
@@ -283,7 +303,8 @@ fn priced(id: &BookingId, seats: usize) -> BookingPaymentPending {
         pricing.discount = 9_000;
         pricing.total -= 9_000;
         let (code, description) = ("THIRD50".into(), "50% off the third ticket".into());
-        pricing.applied_offers = vec![AppliedOffer { code, description, version: 2 }];
+        pricing.applied_offers =
+            vec![AppliedOffer { code, description, version: 2, discount: 9_000, limited: false }];
     }
     BookingPaymentPending { booking_id: id.clone(), pricing }
 }
@@ -327,11 +348,20 @@ pub struct Past {
     next: usize,
     /// Live bookings by seat.
     seats: HashMap<(String, String), BookingId>,
+    /// What the house keeps.
+    house: Vec<(String, String)>,
 }
 
 impl Past {
     pub fn new() -> Self {
-        Self { dice: Dice(42), pending: vec![], confirmed: vec![], next: 0, seats: HashMap::new() }
+        Self {
+            dice: Dice(42),
+            pending: vec![],
+            confirmed: vec![],
+            next: 0,
+            seats: HashMap::new(),
+            house: vec![],
+        }
     }
 
     /// Drives `steps` decisions of every kind into the log.
@@ -357,6 +387,7 @@ impl Past {
                     .await;
                 }
                 17..=18 => self.cancel_paid(world).await,
+                _ if self.next.is_multiple_of(3) => self.house(world, shows).await,
                 _ => {
                     let show = shows[self.dice.roll(shows.len())];
                     let prices = BTreeMap::from([(
@@ -366,6 +397,23 @@ impl Past {
                     world.on_show(show, ShowChanged { prices, ..ShowChanged::default() }).await;
                 }
             }
+        }
+    }
+
+    /// The house takes a seat if it is free, and gives the oldest of several back.
+    async fn house(&mut self, world: &mut World, shows: &[&str]) {
+        let wanted = (shows[self.dice.roll(shows.len())].to_owned(), format!("B{}", 1 + self.dice.roll(10)));
+        if !self.seats.contains_key(&wanted) {
+            let seat_ids = vec![wanted.1.as_str().into()];
+            world.on_show(&wanted.0, SeatsBlocked { seat_ids, reason: None, request: None }).await;
+            self.seats.insert(wanted.clone(), "house".into());
+            self.house.push(wanted);
+        }
+        if self.house.len() > 3 {
+            let back = self.house.remove(0);
+            let seat_ids = vec![back.1.as_str().into()];
+            world.on_show(&back.0, SeatsReleased { seat_ids, reason: None, request: None }).await;
+            self.seats.remove(&back);
         }
     }
 

@@ -5,6 +5,7 @@ use marquee_domain::money::Currency;
 use marquee_domain::pricing::Pricing;
 use sqlx::{Postgres, Transaction};
 
+use super::super::reasons::Reasons;
 use super::super::rows::stored;
 use super::fold::{Fold, Place, Touched};
 use super::{rows, sql};
@@ -133,10 +134,7 @@ fn later<'q>(query: Query<'q>, rows: &Rows<'q>) -> sqlx::Result<Query<'q>> {
     }
     let refunds = || rows.iter().map(|(_, touched)| touched.row.refund.as_ref());
     let prices = || rows.iter().map(|(_, touched)| touched.row.pricing.as_ref());
-    let offers = prices().map(|price| {
-        let offers = price.map(|price| &price.applied_offers).filter(|offers| !offers.is_empty());
-        offers.map(rows::to_json).transpose()
-    });
+    let offers = prices().map(|price| Reasons::of(price).as_ref().map(rows::to_json).transpose());
     let confirmed =
         rows.iter().map(|(_, touched)| touched.row.confirmed_at.map(jiff::Timestamp::as_millisecond));
     let tickets = rows.iter().map(|(_, touched)| touched.row.ticket_id.as_ref().map(TicketId::as_str));

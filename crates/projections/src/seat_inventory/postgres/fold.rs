@@ -56,7 +56,11 @@ impl Wanted {
         careful: bool,
     ) {
         let booking = match event {
-            ShowEvent::Scheduled(_) | ShowEvent::Changed(_) | ShowEvent::Cancelled(_) => return,
+            ShowEvent::Scheduled(_)
+            | ShowEvent::Changed(_)
+            | ShowEvent::Cancelled(_)
+            | ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_) => return,
             ShowEvent::SeatsLocked(locked) => {
                 if careful {
                     self.seats.extend(locked.seat_ids.iter().map(|seat| (show.clone(), seat.clone())));
@@ -185,7 +189,10 @@ impl<'a> Fold<'a> {
             | Event::Movie(_)
             | Event::Partner(_)
             | Event::Theatre(_)
-            | Event::Schedule(_) => return Err(Poison::WrongStream),
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => return Err(Poison::WrongStream),
         };
         let at = recorded.position;
         if let ShowEvent::Scheduled(scheduled) = event {
@@ -195,7 +202,8 @@ impl<'a> Fold<'a> {
             return Err(Poison::UnknownShow);
         }
         match event {
-            ShowEvent::Scheduled(_) => {}
+            // The inventory has bookings; who else keeps a seat is the seat map's.
+            ShowEvent::Scheduled(_) | ShowEvent::SeatsBlocked(_) | ShowEvent::SeatsReleased(_) => {}
             ShowEvent::Changed(changed) => {
                 let (start, end) = (changed.start_time, changed.end_time);
                 self.reschedule(show, start.map(millis), end.map(millis));
@@ -242,7 +250,10 @@ impl<'a> Fold<'a> {
             | Event::Movie(_)
             | Event::Partner(_)
             | Event::Theatre(_)
-            | Event::Schedule(_) => return Err(Poison::WrongStream),
+            | Event::Schedule(_)
+            | Event::Offer(_)
+            | Event::Policy(_)
+            | Event::Redemption(_) => return Err(Poison::WrongStream),
         };
         let at = recorded.position;
         match event {

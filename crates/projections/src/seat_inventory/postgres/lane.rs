@@ -41,7 +41,7 @@ impl PostgresInventory {
         let end = *store.head().borrow();
         let gauges = Arc::new(Gauges::new(NAME, &[View::Bookings], end));
         let reader = PostgresBookings::new(database.readers(), Arc::clone(&gauges));
-        let (tenancy, keeping) = keep(database.leases(), NAME, shutdown.clone());
+        let (tenancy, keeping) = keep(database.leases(Arc::clone(&store)), NAME, shutdown.clone());
         let writer =
             Writer::new(database.clone(), Arc::clone(&store), Arc::clone(&gauges), tenancy, shutdown.clone());
         let running = threads.token();

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Result, Row};
 
+use super::super::reasons::Reasons;
 use super::super::rows::{Booking, Refund, position};
 use super::super::{BookingRow, RefundRow, RefundStatus};
 use crate::status::ParkedStream;
@@ -36,18 +37,18 @@ pub(super) fn show_id(row: &PgRow) -> Result<ShowId> {
 pub(super) fn booking(row: &PgRow) -> Result<Booking> {
     let pricing = match row.try_get::<Option<&str>, _>("currency")? {
         None => None,
-        Some(code) => Some(Pricing {
-            currency: currency(code)?,
-            subtotal: row.try_get("subtotal")?,
-            discount: row.try_get("discount")?,
-            fees: row.try_get("fees")?,
-            tax: row.try_get("tax")?,
-            total: row.try_get("total")?,
-            applied_offers: match row.try_get::<Option<&str>, _>("offers")? {
-                None => vec![],
-                Some(offers) => json(offers)?,
-            },
-        }),
+        Some(code) => {
+            let pricing = Pricing {
+                subtotal: row.try_get("subtotal")?,
+                discount: row.try_get("discount")?,
+                fees: row.try_get("fees")?,
+                tax: row.try_get("tax")?,
+                total: row.try_get("total")?,
+                ..Pricing::of_seats(currency(code)?, [])
+            };
+            let reasons: Option<Reasons> = row.try_get::<Option<&str>, _>("offers")?.map(json).transpose()?;
+            Some(reasons.unwrap_or_default().explain(pricing))
+        }
     };
     let refund = match row.try_get::<Option<&str>, _>("refund_id")? {
         None => None,

@@ -1,0 +1,162 @@
+//! Claims of offers that may be redeemed only so often.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode, UserId};
+use marquee_domain::offer::OfferLimits;
+use marquee_domain::pricing::PriceTerms;
+use marquee_domain::redemption::{RedemptionCommand, Redemptions};
+use marquee_domain::show::Screening;
+use marquee_event_store::{Metadata, StreamName};
+use tokio::sync::Mutex;
+
+use crate::Commands;
+use crate::error::CommandError;
+use crate::execute::{Loaded, catch_up, execute_on};
+use crate::offers::exhausted;
+use crate::writer::Seen;
+
+/// One claim of an offer is decided after the other: those of a node never conflict. The fold is only a hint.
+pub(crate) type RedemptionFold = Arc<Mutex<Loaded<Redemptions>>>;
+
+/// What a booking claims.
+#[derive(Debug, Clone)]
+pub(crate) struct Claims {
+    pub booking_id: BookingId,
+    pub user_id: UserId,
+    pub idempotency_key: IdempotencyKey,
+    pub codes: Vec<OfferCode>,
+    /// When the first of them may be gone.
+    pub lock_before: Option<Timestamp>,
+}
+
+impl Commands {
+    /// Claims a redemption of each offer with limits that may apply. An automatic one of which none is left is as if it did not exist.
+    pub(crate) async fn claim_redemptions(
+        &self,
+        metadata: &Arc<Metadata>,
+        terms: &mut PriceTerms,
+        claims: &mut Claims,
+    ) -> Result<(), CommandError> {
+        if !terms.has_limits() {
+            return Ok(());
+        }
+        let show_id = claims.booking_id.show().ok_or(CommandError::NotFound("show"))?;
+        let (wanted, user, key) = (terms.clone(), claims.user_id.clone(), claims.idempotency_key.clone());
+        let look = move |seen: Seen<'_>| {
+            let screening: &Screening = seen.show.screening()?;
+            let offers = wanted.offers(&screening.details, seen.now).map(|offer| &offer.details);
+            let limited = offers.filter(|offer| !offer.limits.are_none());
+            let limited = limited.map(|offer| (offer.code.clone(), offer.limits)).collect::<Vec<_>>();
+            // A request that was answered before has its price.
+            Ok(if screening.booking_by_key(&user, &key).is_some() { vec![] } else { limited })
+        };
+        let limited = self.inner.writers.read(&show_id, look).await?;
+        for (code, limits) in limited.map_err(|error: marquee_domain::show::Rejection| error)? {
+            let named = terms.coupon.as_ref().is_some_and(|coupon| coupon.details.code == code);
+            if self.claim(metadata, claims, &code, limits).await? {
+                terms.claimed.insert(code);
+            } else if named {
+                self.release_redemptions(metadata, &claims.booking_id, &claims.codes).await;
+                return Err(exhausted(code));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the booking has one.
+    async fn claim(
+        &self,
+        metadata: &Arc<Metadata>,
+        claims: &mut Claims,
+        code: &OfferCode,
+        limits: OfferLimits,
+    ) -> Result<bool, CommandError> {
+        let Claims { booking_id, user_id, idempotency_key, .. } = claims.clone();
+        let command = RedemptionCommand::Claim {
+            code: code.clone(),
+            booking_id: booking_id.clone(),
+            user_id: user_id.clone(),
+            idempotency_key: idempotency_key.clone(),
+            limits,
+        };
+        let look = |fold: &Redemptions| fold.claim(&user_id, &booking_id, &idempotency_key).cloned();
+        let claim = match self.redeem(metadata, code, &command, look).await {
+            Ok(Some(claim)) => claim,
+            Ok(None) | Err(CommandError::Redemption(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        // The same request may have claimed before, and been cut off before it had its seats.
+        if claims.codes.is_empty() {
+            claims.booking_id = claim.booking_id.clone();
+        }
+        if claims.booking_id != claim.booking_id {
+            return Ok(false);
+        }
+        claims.codes.push(code.clone());
+        let first = claims.lock_before.map_or(claim.lock_before, |before| before.min(claim.lock_before));
+        claims.lock_before = Some(first);
+        Ok(true)
+    }
+
+    /// Gives redemptions back. What fails here is made good by the process that follows the log.
+    pub(crate) async fn release_redemptions(
+        &self,
+        metadata: &Arc<Metadata>,
+        booking_id: &BookingId,
+        codes: &[OfferCode],
+    ) {
+        for code in codes {
+            if let Err(error) = self.release_redemption(metadata, booking_id, code).await {
+                tracing::info!(%code, %booking_id, %error, "a redemption is given back later");
+            }
+        }
+    }
+
+    pub(crate) async fn release_redemption(
+        &self,
+        metadata: &Arc<Metadata>,
+        booking_id: &BookingId,
+        code: &OfferCode,
+    ) -> Result<(), CommandError> {
+        let command = RedemptionCommand::Release { code: code.clone(), booking_id: booking_id.clone() };
+        self.redeem(metadata, code, &command, |_| ()).await
+    }
+
+    /// Whether nobody can redeem an offer any more, as the log has it.
+    pub(crate) async fn is_exhausted(
+        &self,
+        code: &OfferCode,
+        limits: &OfferLimits,
+    ) -> Result<bool, CommandError> {
+        let fold = self.redemption_fold(code);
+        let mut fold = fold.lock().await;
+        catch_up(&*self.inner.store, &StreamName::redemption(code), &mut fold, |_| {}).await?;
+        Ok(fold.state.is_exhausted(limits))
+    }
+
+    fn redemption_fold(&self, code: &OfferCode) -> RedemptionFold {
+        Arc::clone(&*self.inner.redemptions.entry(code.clone()).or_default())
+    }
+
+    async fn redeem<T>(
+        &self,
+        metadata: &Arc<Metadata>,
+        code: &OfferCode,
+        command: &RedemptionCommand,
+        look: impl FnOnce(&Redemptions) -> T,
+    ) -> Result<T, CommandError> {
+        let fold = self.redemption_fold(code);
+        let mut fold = fold.lock().await;
+        let (store, clock, stream) = (&*self.inner.store, &*self.inner.clock, StreamName::redemption(code));
+        // Taken out while it is in use: an append whose outcome is unknown, or that nobody waits for any more, leaves none behind.
+        let mut loaded = std::mem::take(&mut *fold);
+        let executed = execute_on(store, clock, stream, metadata, &mut loaded, false, command).await;
+        let seen = look(&loaded.state);
+        if !matches!(executed, Err(CommandError::Unavailable(_))) {
+            *fold = loaded;
+        }
+        executed.map(|_| seen)
+    }
+}

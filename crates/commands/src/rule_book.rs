@@ -1,0 +1,155 @@
+//! The rules of prices, in memory: bookings and quotes are priced without a read.
+//!
+//! What another node has just set comes with the log. A price by the rule before is no error: the booking says which version made it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use marquee_domain::Event;
+use marquee_domain::ids::OfferCode;
+use marquee_domain::offer::{Offer, OfferChanged, OfferCreated, OfferDetails, OfferEvent, OfferRegister};
+use marquee_domain::policy::{Policy, PolicyDetails, PolicyEvent, PolicyRegister, PolicyScope};
+use marquee_domain::pricing::{PriceRules, Versioned};
+use marquee_event_store::{EventStore, Follower, ReadError, Recorded, StreamName};
+use tokio::sync::OnceCell;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::execute::{Loaded, load};
+
+/// Events that are looked at together.
+const PAGE: usize = 4_096;
+/// Between two looks at what is new, and before the next try where the log cannot be read.
+const PACE: Duration = Duration::from_millis(50);
+
+/// The offers and policies of a log.
+pub(crate) struct RuleBook {
+    store: Arc<dyn EventStore>,
+    known: Arc<Mutex<Known>>,
+    following: OnceCell<AbortOnDropHandle<()>>,
+}
+
+#[derive(Default)]
+struct Known {
+    offers: HashMap<OfferCode, Arc<Versioned<OfferDetails>>>,
+    /// What a booking is given.
+    rules: Arc<PriceRules>,
+}
+
+impl Known {
+    /// Takes in an offer, unless it is known as it stood later.
+    fn learn_offer(&mut self, details: OfferDetails, version: u64) {
+        let code = details.code.clone();
+        if self.offers.get(&code).is_some_and(|known| known.version >= version) {
+            return;
+        }
+        self.offers.insert(code, Arc::new(Versioned { details, version }));
+        let automatic = self.offers.values().filter(|offer| offer.details.automatic && offer.details.active);
+        let mut automatic: Vec<_> = automatic.cloned().collect();
+        automatic.sort_by(|one, other| one.details.code.cmp(&other.details.code));
+        Arc::make_mut(&mut self.rules).automatic = automatic;
+    }
+
+    fn learn_policy(&mut self, details: PolicyDetails, version: u64) {
+        if self.rules.policies.get(&details.scope).is_some_and(|known| known.version >= version) {
+            return;
+        }
+        let policies = &mut Arc::make_mut(&mut self.rules).policies;
+        policies.insert(details.scope.clone(), Versioned { details, version });
+    }
+
+    fn learn(&mut self, recorded: &Recorded) {
+        if !["offer.", "policy."].iter().any(|kind| recorded.stored_name.starts_with(kind)) {
+            return;
+        }
+        match recorded.event() {
+            Ok(Event::Offer(
+                OfferEvent::Created(OfferCreated { offer, .. })
+                | OfferEvent::Changed(OfferChanged { offer, .. }),
+            )) => self.learn_offer(offer.clone(), recorded.revision),
+            Ok(Event::Policy(PolicyEvent::Set(set))) => {
+                self.learn_policy(set.policy.clone(), recorded.revision);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(stream = %recorded.stream, revision = recorded.revision, %error, "a rule of prices cannot be read");
+            }
+        }
+    }
+}
+
+impl RuleBook {
+    pub(crate) fn new(store: Arc<dyn EventStore>) -> Self {
+        Self { store, known: Arc::default(), following: OnceCell::new() }
+    }
+
+    /// The rules that hold for everybody.
+    pub(crate) async fn rules(&self) -> Result<Arc<PriceRules>, ReadError> {
+        self.opened().await?;
+        Ok(Arc::clone(&lock(&self.known).rules))
+    }
+
+    /// An offer by its code, valid or not.
+    pub(crate) async fn offer(
+        &self,
+        code: &OfferCode,
+    ) -> Result<Option<Arc<Versioned<OfferDetails>>>, ReadError> {
+        self.opened().await?;
+        if let Some(known) = lock(&self.known).offers.get(code) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        // Another node may have made it just now.
+        self.load_offer(code).await?;
+        Ok(lock(&self.known).offers.get(code).cloned())
+    }
+
+    /// An offer as this node has just changed it.
+    pub(crate) async fn load_offer(&self, code: &OfferCode) -> Result<(), ReadError> {
+        let Loaded { state, count, .. } = load::<Offer>(&*self.store, StreamName::offer(code)).await?;
+        if let Some(details) = state.details {
+            lock(&self.known).learn_offer(details, count - 1);
+        }
+        Ok(())
+    }
+
+    /// A policy as this node has just set it.
+    pub(crate) async fn load_policy(&self, scope: &PolicyScope) -> Result<(), ReadError> {
+        let Loaded { state, count, .. } = load::<Policy>(&*self.store, StreamName::policy(scope)).await?;
+        if let Some(details) = state.details {
+            lock(&self.known).learn_policy(details, count - 1);
+        }
+        Ok(())
+    }
+
+    async fn opened(&self) -> Result<(), ReadError> {
+        self.following.get_or_try_init(|| self.open()).await.map(|_| ())
+    }
+
+    /// Whatever is set while the registers are read comes again with the log.
+    async fn open(&self) -> Result<AbortOnDropHandle<()>, ReadError> {
+        let mut follower = Follower::new(Arc::clone(&self.store), *self.store.head().borrow());
+        let offers = load::<OfferRegister>(&*self.store, StreamName::offer_register()).await?;
+        for code in &offers.state.codes {
+            self.load_offer(code).await?;
+        }
+        let policies = load::<PolicyRegister>(&*self.store, StreamName::policy_register()).await?;
+        for scope in &policies.state.scopes {
+            self.load_policy(scope).await?;
+        }
+        let known = Arc::clone(&self.known);
+        let following = tokio::spawn(async move {
+            loop {
+                match follower.next_page(PAGE).await {
+                    Ok(page) => page.events.iter().for_each(|recorded| lock(&known).learn(recorded)),
+                    Err(error) => tracing::debug!(%error, "the rules of prices cannot be followed just now"),
+                }
+                tokio::time::sleep(PACE).await;
+            }
+        });
+        Ok(AbortOnDropHandle::new(following))
+    }
+}
+
+fn lock(known: &Mutex<Known>) -> std::sync::MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
