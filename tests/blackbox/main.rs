@@ -4,9 +4,11 @@
 #[path = "../support.rs"]
 mod support;
 
+mod best_seats;
 mod booking;
 mod booking_life;
 mod browse;
+mod catalogue_search;
 mod command_line;
 mod damage;
 mod hot_seat;
@@ -15,8 +17,10 @@ mod messages;
 mod notices;
 mod ops;
 mod partner;
+mod partners;
 mod pay_page;
 mod payment;
+mod pricing;
 mod read_model;
 mod refunds;
 mod security;

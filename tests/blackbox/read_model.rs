@@ -86,6 +86,29 @@ async fn a_database_of_another_log_is_left_alone() {
     assert_eq!(rows(), before);
 }
 
+/// It cannot be known at the start, while the database is out. It takes no lease meanwhile, and stops as soon as it is known.
+#[tokio::test]
+async fn a_node_that_finds_another_logs_database_later_stops() {
+    let mut postgres = Postgres::start();
+    let url = postgres.create_database("views");
+    let world = World::on(Server::with(Home::new().with_read_model(&url), &Options::default()).await).await;
+    let position = world.book("u_1", &["A1"]).await.position();
+    ids_of(&world, "u_1", position).await;
+    assert!(world.server.stop().await.0.success());
+    let rows = |postgres: &Postgres| postgres.psql("views", "SELECT name, holder, epoch FROM leases");
+    let before = rows(&postgres);
+    postgres.stop();
+
+    let stranger = World::on(Server::with(Home::new(), &Options::default()).await).await;
+    let (status, home) = stranger.server.stop().await;
+    assert!(status.success());
+    let mut stranger = Server::with(home.with_read_model(&url), &Options::default()).await;
+    postgres.start_again();
+    assert!(!stranger.wait().await.success());
+    assert!(stranger.home.logged().contains("another log"), "{}", stranger.home.logged());
+    assert_eq!(rows(&postgres), before);
+}
+
 #[tokio::test]
 async fn seats_are_sold_and_shown_while_the_database_is_out_and_the_list_catches_up() {
     let mut postgres = Postgres::start();

@@ -96,6 +96,11 @@ async fn the_stream_begins_with_the_whole_map_and_tells_each_change() {
     let freed = events.next().await;
     assert!(freed.id > change.id);
     assert_eq!(status_of(&freed, "A1"), Some("AVAILABLE".into()));
+
+    let path = format!("/shows/{}/seats/block", world.show);
+    let body = serde_json::json!({ "seatIds": ["A1"] });
+    world.http.post(&path, &body).token(&world.partner()).send().await.expect(200);
+    assert_eq!(status_of(&events.next().await, "A1"), Some("BLOCKED".into()));
 }
 
 #[tokio::test]

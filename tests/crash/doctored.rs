@@ -167,6 +167,13 @@ fn a_sound_log_passes() {
 fn a_seat_sold_twice_is_caught() {
     caught("I1", |case| case.lock("bk_9", "u_9", "k9", &["A2"], "12:20:00", "12:25:00"));
     caught("I1", |case| case.find("booking.seats-locked", "bk_3")["data"]["seatIds"] = json!(["A1"]));
+    let seats = json!({ "seatIds": ["A2"] });
+    caught("I1", |case| case.append("show-s", "12:20:00", "show.seats-blocked", &seats));
+    caught("I1", |case| case.append("show-s", "12:20:00", "show.seats-released", &seats));
+    caught("I1", |case| {
+        case.append("show-s", "12:20:00", "show.seats-blocked", &json!({ "seatIds": ["A8"] }));
+        case.lock("bk_9", "u_9", "k9", &["A8"], "12:20:00", "12:25:00");
+    });
     caught("I1", |case| case.lose("booking.expired", "bk_2"));
 }
 
@@ -299,6 +306,13 @@ fn a_view_that_says_otherwise_than_the_log_is_caught() {
     assert_eq!(seats_agree(&events, &map("AVAILABLE", "AVAILABLE")).len(), 1);
     assert_eq!(seats_agree(&events, &map("SOLD", "LOCKED")).len(), 1);
     assert_eq!(seats_agree(&events, &json!({ "showId": "s" })).len(), 1);
+
+    let mut kept = Case::sound();
+    kept.append("show-s", "12:20:00", "show.seats-blocked", &json!({ "seatIds": ["A3", "A4"] }));
+    kept.append("show-s", "12:20:01", "show.seats-released", &json!({ "seatIds": ["A4"] }));
+    assert_eq!(kept.audit(), []);
+    assert_eq!(seats_agree(&kept.events, &map("SOLD", "BLOCKED")), []);
+    assert_eq!(seats_agree(&kept.events, &map("SOLD", "AVAILABLE")).len(), 1);
 
     let expired = json!({ "bookingId": "bk_2", "status": "EXPIRED" });
     let pending = json!({ "bookingId": "bk_2", "status": "PAYMENT_PENDING" });

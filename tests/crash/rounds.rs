@@ -26,7 +26,7 @@ pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().expect("a whole number"))
 }
 
-/// Twelve shows of four hundred seats.
+/// Twelve shows of four hundred seats, of which the house keeps ten.
 pub async fn halls(world: &World) -> Halls {
     let row = |r: usize| {
         let seats: Vec<_> =
@@ -38,7 +38,11 @@ pub async fn halls(world: &World) -> Halls {
     let mut shows = vec![];
     for day in 2..14 {
         let made = world.new_show(&screen, &rfc3339(&in_days(day, 18, 30))).await.expect(201);
-        shows.push(made["showId"].as_str().expect("an id").to_owned());
+        let show = made["showId"].as_str().expect("an id").to_owned();
+        let kept: Vec<_> = (1..=10).map(|n| format!("R10-{n}")).collect();
+        let (path, body) = (format!("/shows/{show}/seats/block"), json!({ "seatIds": kept }));
+        world.http.post(&path, &body).token(&world.partner()).send().await.expect(200);
+        shows.push(show);
     }
     let seats = (1..=20).flat_map(|r| (1..=20).map(move |n| format!("R{r}-{n}"))).collect();
     Halls { shows, seats }

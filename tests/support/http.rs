@@ -69,6 +69,10 @@ impl Http {
     pub fn post(&self, path: &str, body: &Value) -> Call {
         self.api("POST", path).json(body)
     }
+
+    pub fn put(&self, path: &str, body: &Value) -> Call {
+        self.api("PUT", path).json(body)
+    }
 }
 
 impl Call {

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Verifier;
+use crate::cursor::Cursors;
 use crate::error::ApiError;
 use crate::limit::Limiter;
 use crate::tickets::TicketSigner;
@@ -83,6 +84,7 @@ pub struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) verifier: Verifier,
+    pub(crate) cursors: Cursors,
     pub(crate) limiter: Option<Limiter>,
     pub(crate) tickets: TicketSigner,
     pub(crate) streams: Arc<Semaphore>,
@@ -109,6 +111,7 @@ impl App {
         metrics: PrometheusHandle,
     ) -> Result<Self, AppError> {
         let verifier = Verifier::new(&config.jwt);
+        let cursors = Cursors::new(&config.jwt.secret);
         let limiter = config.rate_limit.and_then(Limiter::new);
         let tickets = TicketSigner::new(&config.ticket_key)?;
         let streams = Arc::new(Semaphore::new(MOST_STREAMS));
@@ -121,6 +124,7 @@ impl App {
             clock,
             metrics,
             verifier,
+            cursors,
             limiter,
             tickets,
             streams,

@@ -242,6 +242,33 @@ gates! {
     OpsOrAuditor: Role::Ops | Role::Auditor | Role::Admin => "Only operators and auditors may do this.";
 }
 
+/// Who makes offers and policies: the house, or a partner for its own theatres.
+pub(crate) struct Pricer {
+    /// Whom the token names.
+    pub user: UserId,
+    /// The partner that it acts for; the house where there is none.
+    pub partner: Option<PartnerId>,
+    /// Who acts, and in which request.
+    pub ctx: Context,
+}
+
+impl FromRequestParts<App> for Pricer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let ctx = caller.context();
+        let partner = match caller.role {
+            Role::Admin => None,
+            Role::Partner(id) => Some(id),
+            Role::Customer | Role::Ops | Role::Auditor => {
+                return Err(ApiError::forbidden("Only administrators and partners may do this."));
+            }
+        };
+        Ok(Self { user: UserId::new(caller.subject), partner, ctx })
+    }
+}
+
 /// A partner, for its own theatres and shows.
 pub(crate) struct Partner {
     /// Whom the token names.

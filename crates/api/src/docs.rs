@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::app::App;
-use crate::endpoints::{audit, bookings, catalogue, ops, payments, shows, theatres};
+use crate::endpoints::{audit, bookings, catalogue, ops, payments, pricing, shows, theatres};
 
 struct Bearer;
 
@@ -31,16 +31,29 @@ impl Modify for Bearer {
         catalogue::cities::add,
         catalogue::movies::add,
         catalogue::movies::replace,
+        catalogue::movie::read,
         catalogue::browse::movies,
         catalogue::browse_shows::shows,
         theatres::partners::onboard,
         theatres::theatres::add,
         theatres::theatres::replace,
+        theatres::read::list,
+        theatres::read::read,
+        theatres::read::shows,
         theatres::screens::add,
         theatres::screens::replace,
+        pricing::offers::create,
+        pricing::offers::read,
+        pricing::offers::replace,
+        pricing::policies::set,
+        pricing::quote::quote,
         shows::schedule::schedule,
+        shows::read::read,
+        shows::replace::replace,
         shows::change::change,
         shows::cancel::cancel,
+        shows::house::block,
+        shows::house::release,
         shows::seats::seats,
         shows::stream::stream,
         bookings::create::create,

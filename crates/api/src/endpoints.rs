@@ -5,12 +5,13 @@ pub(crate) mod bookings;
 pub(crate) mod catalogue;
 pub(crate) mod ops;
 pub(crate) mod payments;
+pub(crate) mod pricing;
 pub(crate) mod shows;
 pub(crate) mod theatres;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{get, patch, post, put};
+use axum::routing::{get, post, put};
 
 use crate::app::App;
 use crate::docs;
@@ -23,15 +24,25 @@ pub(crate) fn router() -> Router<App> {
         .route("/cities/{cityId}/movies", get(catalogue::browse::movies))
         .route("/cities/{cityId}/movies/{movieId}/shows", get(catalogue::browse_shows::shows))
         .route("/movies", post(catalogue::movies::add))
-        .route("/movies/{movieId}", put(catalogue::movies::replace))
+        .route("/movies/{movieId}", get(catalogue::movie::read).put(catalogue::movies::replace))
         .route("/partners", post(theatres::partners::onboard))
-        .route("/partners/{partnerId}/theatres", post(theatres::theatres::add))
-        .route("/theatres/{theatreId}", put(theatres::theatres::replace))
+        .route("/partners/{partnerId}/theatres", get(theatres::read::list).post(theatres::theatres::add))
+        .route("/theatres/{theatreId}", get(theatres::read::read).put(theatres::theatres::replace))
+        .route("/theatres/{theatreId}/shows", get(theatres::read::shows))
         .route("/theatres/{theatreId}/screens", post(theatres::screens::add))
         .route("/theatres/{theatreId}/screens/{screenId}", put(theatres::screens::replace))
+        .route("/offers", post(pricing::offers::create))
+        .route("/offers/{code}", get(pricing::offers::read).put(pricing::offers::replace))
+        .route("/pricing/policies/{scope}", put(pricing::policies::set))
+        .route("/pricing/quote", post(pricing::quote::quote))
         .route("/shows", post(shows::schedule::schedule))
-        .route("/shows/{showId}", patch(shows::change::change))
+        .route(
+            "/shows/{showId}",
+            get(shows::read::read).put(shows::replace::replace).patch(shows::change::change),
+        )
         .route("/shows/{showId}/cancel", post(shows::cancel::cancel))
+        .route("/shows/{showId}/seats/block", post(shows::house::block))
+        .route("/shows/{showId}/seats/release", post(shows::house::release))
         .route("/shows/{showId}/seats", get(shows::seats::seats))
         .route("/shows/{showId}/seats/stream", get(shows::stream::stream))
         .route("/bookings", get(bookings::list::list).post(bookings::create::create))

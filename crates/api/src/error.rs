@@ -4,7 +4,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use marquee_commands::CommandError;
 use marquee_domain::catalogue::CatalogueRejection;
+use marquee_domain::offer::OfferRejection;
 use marquee_domain::payment::PaymentRejection;
+use marquee_domain::policy::PolicyRejection;
 use marquee_domain::show::Rejection;
 use marquee_domain::theatre::TheatreRejection;
 use marquee_event_store::ReadError;
@@ -158,6 +160,11 @@ impl From<CommandError> for ApiError {
                 CatalogueRejection::KeyReused(_) => key_reused(),
             },
             CommandError::Theatre(rejection) => rejection.into(),
+            CommandError::Offer(rejection) => rejection.into(),
+            CommandError::Policy(PolicyRejection::KeyReused(_)) => key_reused(),
+            CommandError::Redemption(rejection) => validation(sentence(&rejection)),
+            CommandError::UnknownCoupon(code) => validation(format!("There is no coupon {code}."))
+                .with_details(json!({ "field": "couponCode", "couponCode": code })),
             CommandError::Overlap(show) => {
                 conflict("SHOW_OVERLAP", "Another show runs on the screen at that time.")
                     .with_details(json!({ "showId": show }))
@@ -174,6 +181,21 @@ impl From<CommandError> for ApiError {
     }
 }
 
+impl From<OfferRejection> for ApiError {
+    fn from(rejection: OfferRejection) -> Self {
+        let message = sentence(&rejection);
+        match rejection {
+            OfferRejection::AlreadyExists => conflict("ALREADY_EXISTS", message),
+            OfferRejection::NotFound => Self::not_found("offer"),
+            OfferRejection::NotYours => Self::forbidden(&message),
+            OfferRejection::Rule(fault) => Self::invalid("rule", fault),
+            OfferRejection::NeverValid => validation(message).with_details(json!({ "field": "validTo" })),
+            OfferRejection::NeverRedeemable => validation(message).with_details(json!({ "field": "limits" })),
+            OfferRejection::KeyReused(_) => key_reused(),
+        }
+    }
+}
+
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         let message = sentence(&rejection);
@@ -184,6 +206,7 @@ impl From<Rejection> for ApiError {
             Rejection::SeatsUnavailable(seats) => {
                 conflict("SEAT_LOCK_FAILED", message).with_details(json!({ "unavailableSeatIds": seats }))
             }
+            Rejection::NoSeatsFit => conflict("NO_SEATS_FIT", message),
             Rejection::UnknownSeats(seats) => {
                 validation(message).with_details(json!({ "field": "seatIds", "unknownSeatIds": seats }))
             }
@@ -193,12 +216,19 @@ impl From<Rejection> for ApiError {
             Rejection::NoSeats | Rejection::TooManySeats => {
                 validation(message).with_details(json!({ "field": "seatIds" }))
             }
-            Rejection::UnknownCoupon(code) => {
-                validation(message).with_details(json!({ "field": "couponCode", "couponCode": code }))
-            }
+            Rejection::CouponRefused(code, why) => validation(message).with_details(
+                json!({ "field": "couponCode", "couponCode": code, "reason": why.to_string() }),
+            ),
+            Rejection::ClaimLapsed => Self::unavailable(&message),
             Rejection::StartsInThePast => validation(message).with_details(json!({ "field": "startTime" })),
             Rejection::Unpriced | Rejection::PriceNotPositive => {
                 validation(message).with_details(json!({ "field": "prices" }))
+            }
+            Rejection::SoldAfterStart => validation(message).with_details(json!({ "field": "salesUntil" })),
+            Rejection::NeverOnSale => validation(message).with_details(json!({ "field": "salesFrom" })),
+            Rejection::NotYetOnSale(from) => validation(message).with_details(json!({ "salesFrom": from })),
+            Rejection::NoLongerOnSale(until) => {
+                validation(message).with_details(json!({ "salesUntil": until }))
             }
             Rejection::ShowCancelled | Rejection::ShowStarted | Rejection::ShowOver => validation(message),
             Rejection::TooManyLocks => Self::rate_limited(&message, LOCKS_RETRY_SECONDS),
@@ -234,6 +264,9 @@ impl From<TheatreRejection> for ApiError {
             TheatreRejection::AlreadyExists => conflict("ALREADY_EXISTS", "The id is taken."),
             TheatreRejection::NotFound => Self::not_found("theatre"),
             TheatreRejection::NotYours => Self::forbidden("It belongs to another partner."),
+            TheatreRejection::CompanionAlone(seat) => {
+                validation(message).with_details(json!({ "field": "rows", "seatId": seat }))
+            }
             TheatreRejection::DuplicateSeat(_) | TheatreRejection::NoSeats => {
                 validation(message).with_details(json!({ "field": "rows" }))
             }
@@ -247,7 +280,6 @@ impl From<BrowseError> for ApiError {
         match error {
             BrowseError::UnknownCity => Self::not_found("city"),
             BrowseError::UnknownMovie => Self::not_found("movie"),
-            BrowseError::InvalidCursor => Self::invalid("cursor", "is not one that was given"),
         }
     }
 }

@@ -5,10 +5,12 @@
 mod app;
 pub mod auth;
 mod body;
+mod cursor;
 mod docs;
 mod endpoints;
 mod error;
 mod idempotency;
+mod language;
 mod limit;
 mod query;
 mod return_url;

@@ -9,7 +9,7 @@ use marquee_commands::{CommandError, Commands, Context, ScheduleShow};
 use marquee_domain::catalogue::{CatalogueRejection, CityAdded, MovieAdded, MovieDetails};
 use marquee_domain::ids::{CityId, MovieId, PartnerId, ScreenId, SeatId, ShowId, TheatreId};
 use marquee_domain::money::Currency;
-use marquee_domain::show::Rejection;
+use marquee_domain::show::{Rejection, SalesWindow};
 use marquee_domain::theatre::{
     LayoutRow, LayoutSeat, PartnerOnboarded, ScreenAdded, ScreenDetails, SeatType, TheatreAdded,
     TheatreDetails, TheatreRejection,
@@ -58,6 +58,8 @@ struct Movie {
     genres: &'static [&'static str],
     minutes: u32,
     synopsis: &'static str,
+    /// By language; the main one is in English.
+    titles: &'static [(&'static str, &'static str)],
 }
 
 const MOVIES: [Movie; 4] = [
@@ -68,6 +70,7 @@ const MOVIES: [Movie; 4] = [
         genres: &["Drama", "Thriller"],
         minutes: 128,
         synopsis: "On the closing night of an old cinema, a reel turns up that nobody filmed.",
+        titles: &[("hi", "आख़िरी प्रोजेक्शनिस्ट"), ("kn", "ಕೊನೆಯ ಪ್ರೊಜೆಕ್ಷನಿಸ್ಟ್")],
     },
     Movie {
         id: "mv_902",
@@ -76,6 +79,7 @@ const MOVIES: [Movie; 4] = [
         genres: &["Adventure", "Comedy"],
         minutes: 141,
         synopsis: "A night train, a missing tiffin and nine hundred kilometres of rain.",
+        titles: &[("hi", "मानसून एक्सप्रेस"), ("kn", "ಮಾನ್ಸೂನ್ ಎಕ್ಸ್‌ಪ್ರೆಸ್"), ("en", "Monsoon Express")],
     },
     Movie {
         id: "mv_903",
@@ -84,6 +88,7 @@ const MOVIES: [Movie; 4] = [
         genres: &["Science Fiction"],
         minutes: 117,
         synopsis: "The relay station answers after thirty years, in a voice that the crew knows.",
+        titles: &[("hi", "ख़ामोशी की कक्षा")],
     },
     Movie {
         id: "mv_904",
@@ -92,6 +97,7 @@ const MOVIES: [Movie; 4] = [
         genres: &["Romance", "Drama"],
         minutes: 132,
         synopsis: "Two cooks, one recipe and a festival that can have only one stall.",
+        titles: &[("te", "కుంకుమపువ్వు, ఉప్పు"), ("en", "Saffron and Salt")],
     },
 ];
 
@@ -110,11 +116,13 @@ pub async fn load(commands: &Commands, now: Timestamp) -> Result<(), Failure> {
         let movie = MovieDetails {
             movie_id: MovieId::from(movie.id),
             title: movie.title.into(),
+            titles: movie.titles.iter().map(|(tag, title)| ((*tag).into(), (*title).into())).collect(),
             languages: texts(movie.languages),
             genres: texts(movie.genres),
             duration_mins: movie.minutes,
             certificate: Some("UA".into()),
             synopsis: Some(movie.synopsis.into()),
+            release_date: None,
         };
         there(commands.add_movie(&ctx, MovieAdded { movie, request: None }).await)?;
     }
@@ -180,6 +188,7 @@ async fn shows(
                     (SeatType::Premium, "260".into()),
                     (SeatType::Recliner, "420.50".into()),
                 ]),
+                sales: SalesWindow::default(),
                 request: None,
             };
             there(commands.schedule_show(ctx, show).await)?;
@@ -192,7 +201,7 @@ fn screen(theatre: &str, number: usize) -> ScreenDetails {
     let row = |label: char, seats: usize, seat_type: SeatType| LayoutRow {
         row_label: SmolStr::from(label.to_string()),
         seats: (1..=seats)
-            .map(|seat| LayoutSeat { seat_id: SeatId::new(format!("{label}{seat}")), seat_type })
+            .map(|seat| LayoutSeat::new(SeatId::new(format!("{label}{seat}")), seat_type))
             .collect(),
     };
     let mut rows: Vec<LayoutRow> = ('A'..='F').map(|label| row(label, 14, SeatType::Regular)).collect();
@@ -232,8 +241,8 @@ Marquee is open at {origin}  (API: {origin}/docs). Book a ticket by pasting this
   MARQUEE={origin}; TOKEN={token}
   pick() {{ sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" | head -n 1; }}
 
-  # browse: films in Bengaluru (q tolerates typos), then tomorrow's shows of one of them
-  curl -s "$MARQUEE/api/v1/cities/blr/movies?q=projektionist"; echo
+  # browse: films in Bengaluru (q tolerates typos, in any of a film's languages), then tomorrow's shows of one of them
+  curl -s "$MARQUEE/api/v1/cities/blr/movies?q=projektionist" -H 'Accept-Language: hi'; echo
   SHOWS=$(curl -s "$MARQUEE/api/v1/cities/blr/movies/mv_901/shows?date={date}"); echo "$SHOWS"
   SHOW=$(echo "$SHOWS" | pick showId)
 

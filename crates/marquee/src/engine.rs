@@ -63,7 +63,7 @@ impl Engine {
             match database.claim(&*store).await {
                 Ok(_) => {}
                 Err(another @ SourceError::Another { .. }) => return Err(another.into()),
-                // Booking goes on without it; whoever connects later looks again.
+                // Booking goes on without it. Whoever connects later looks again, and stops the node where it is another's.
                 Err(error) => tracing::warn!(%error, "the read model cannot be looked into yet"),
             }
         }
@@ -84,7 +84,7 @@ impl Engine {
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);
         let leases: Arc<dyn Leases> = match &config.common.read_model {
             ReadModel::Embedded => Arc::new(OwnerOfTheLog),
-            ReadModel::Postgres(database) => database.leases(),
+            ReadModel::Postgres(database) => database.leases(Arc::clone(&store)),
         };
         let outbound = config.messages.start(
             &state_dir,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use marquee_event_store::embedded::DataDir;
+use marquee_projections::ReadModel;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,7 +52,8 @@ pub async fn run(config: &ServeConfig) -> Result<(), Failure> {
     }
     let failure = tokio::select! {
         () = asked_to_stop()? => None,
-        reason = engine.log.failed() => Some(reason),
+        reason = engine.log.failed() => Some(format!("the log failed, and nothing more is written: {reason}")),
+        reason = refused(&config.common.read_model) => Some(reason),
     };
     tracing::info!("closing: answering what is under way");
     stop.cancel();
@@ -59,7 +61,15 @@ pub async fn run(config: &ServeConfig) -> Result<(), Failure> {
     engine.stop().await;
     match failure {
         None => Ok(()),
-        Some(reason) => Err(format!("the log failed, and nothing more is written: {reason}").into()),
+        Some(reason) => Err(reason.into()),
+    }
+}
+
+/// A database that did not answer at the start may turn out later to be another log's.
+async fn refused(read_model: &ReadModel) -> String {
+    match read_model {
+        ReadModel::Embedded => std::future::pending().await,
+        ReadModel::Postgres(database) => database.refused().await,
     }
 }
 

@@ -33,6 +33,7 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
     let mut owners: BTreeMap<(&str, String), &str> = BTreeMap::new();
     let mut keys: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for event in events {
+        house(event, &mut owners, found);
         let Some(entered) = state_of(name(event)) else { continue };
         let (show, id) = (text(&event["stream"]), booking(event));
         if entered == State::SeatsLocked {
@@ -89,6 +90,27 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
             format!("{id} still holds {:?} at {settled}", held.seats)
         });
         found.check(held.state != State::SeatsLocked, "I4", || format!("{id} was never priced"));
+    }
+}
+
+/// A seat that the house keeps belongs to nobody else.
+fn house<'a>(event: &'a Value, owners: &mut BTreeMap<(&'a str, String), &'a str>, found: &mut Findings) {
+    const HOUSE: &str = "the house";
+    let show = text(&event["stream"]);
+    let seats = event["data"]["seatIds"].as_array().into_iter().flatten();
+    let seats = seats.map(|seat| (show, text(seat).to_owned()));
+    match name(event) {
+        "show.seats-blocked" => seats.for_each(|seat| {
+            let owner = owners.insert(seat, HOUSE);
+            found.check(owner.is_none(), "I1", || format!("{}: {owner:?} has a seat of them", place(event)));
+        }),
+        "show.seats-released" => seats.for_each(|seat| {
+            let owner = owners.remove(&seat);
+            found.check(owner == Some(HOUSE), "I1", || {
+                format!("{}: {owner:?} has a seat of them", place(event))
+            });
+        }),
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! I7: what the server shows is what its log says, once the log is still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -10,17 +10,29 @@ use super::{Findings, Violation, booking, name, text};
 #[derive(Default)]
 struct Fold<'a> {
     sold: BTreeMap<(&'a str, &'a str), &'a str>,
+    house: BTreeSet<(&'a str, &'a str)>,
     bookings: BTreeMap<&'a str, (&'a str, &'a Value, &'static str)>,
 }
 
 fn fold(events: &[Value]) -> Fold<'_> {
     let mut fold = Fold::default();
     for event in events {
+        let show = text(&event["stream"]).strip_prefix("show-").unwrap_or_default();
         let status = match name(event) {
             "booking.seats-locked" => {
                 let data = &event["data"];
                 fold.bookings
                     .insert(booking(event), (text(&data["userId"]), &data["seatIds"], "SEATS_LOCKED"));
+                continue;
+            }
+            "show.seats-blocked" => {
+                fold.house.extend(seat_ids(event).map(|seat| (show, seat)));
+                continue;
+            }
+            "show.seats-released" => {
+                for seat in seat_ids(event) {
+                    fold.house.remove(&(show, seat));
+                }
                 continue;
             }
             "booking.payment-pending" => "PAYMENT_PENDING",
@@ -31,7 +43,6 @@ fn fold(events: &[Value]) -> Fold<'_> {
             "booking.cancelled" => "CANCELLED",
             _ => continue,
         };
-        let show = text(&event["stream"]).strip_prefix("show-").unwrap_or_default();
         let Some(known) = fold.bookings.get_mut(booking(event)) else { continue };
         known.2 = status;
         for seat in known.1.as_array().into_iter().flatten().map(text) {
@@ -47,7 +58,12 @@ fn fold(events: &[Value]) -> Fold<'_> {
     fold
 }
 
-/// Compares a seat map of a show with the log: every seat of a paid booking is SOLD, every other AVAILABLE.
+fn seat_ids(event: &Value) -> impl Iterator<Item = &str> {
+    event["data"]["seatIds"].as_array().into_iter().flatten().map(text)
+}
+
+/// Compares a seat map of a show with the log: every seat of a paid booking is SOLD, every one that the house keeps BLOCKED,
+/// every other AVAILABLE.
 pub fn seats_agree(events: &[Value], map: &Value) -> Vec<Violation> {
     let mut found = Findings::default();
     let fold = fold(events);
@@ -55,7 +71,11 @@ pub fn seats_agree(events: &[Value], map: &Value) -> Vec<Violation> {
     let rows = map["seatMap"]["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
     for seat in rows.iter().flat_map(|row| row["seats"].as_array().into_iter().flatten()) {
         let id = text(&seat["seatId"]);
-        let expected = if fold.sold.contains_key(&(show, id)) { "SOLD" } else { "AVAILABLE" };
+        let expected = match (fold.sold.contains_key(&(show, id)), fold.house.contains(&(show, id))) {
+            (true, _) => "SOLD",
+            (false, true) => "BLOCKED",
+            (false, false) => "AVAILABLE",
+        };
         found.check(seat["status"] == expected, "I7", || {
             format!("{show} {id} is {expected} in the log: {seat}")
         });

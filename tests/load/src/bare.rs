@@ -3,13 +3,14 @@
 //! It verifies the token, parses the booking and answers a body of a booking's shape; or it answers static bytes. It has
 //! no rules, no log, no views, no limits and no metrics. What a server gets of its rate is what Marquee's own work leaves.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::{Path as PathParameter, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
@@ -40,6 +41,8 @@ struct Bare {
     verifier: Verifier,
     booked: AtomicU64,
     seat_map: RwLock<Bytes>,
+    /// Pages of the catalogue, by path and query.
+    pages: RwLock<HashMap<String, Bytes>>,
 }
 
 /// Serves until the process is stopped, and writes where to `announce`.
@@ -48,10 +51,12 @@ pub async fn serve(announce: &Path) -> Result<(), LoadError> {
         verifier: Verifier::new(),
         booked: AtomicU64::new(0),
         seat_map: RwLock::new(Bytes::from_static(b"{}")),
+        pages: RwLock::default(),
     });
     let router = Router::new()
         .route("/api/v1/bookings", post(book))
         .route("/api/v1/shows/{show_id}/seats", get(seat_map).put(set_seat_map))
+        .route("/api/v1/cities/{*page}", get(page).put(set_page))
         .with_state(state);
     let listener =
         tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(LoadError::io("listening on loopback"))?;
@@ -106,6 +111,23 @@ async fn seat_map(State(bare): State<Arc<Bare>>, PathParameter(_show): PathParam
 async fn set_seat_map(State(bare): State<Arc<Bare>>, bytes: Bytes) -> StatusCode {
     *bare.seat_map.write().unwrap_or_else(PoisonError::into_inner) = bytes;
     StatusCode::NO_CONTENT
+}
+
+async fn page(State(bare): State<Arc<Bare>>, uri: Uri) -> Response {
+    let page = bare.pages.read().unwrap_or_else(PoisonError::into_inner).get(&path_of(&uri)).cloned();
+    page.map_or_else(
+        || StatusCode::NOT_FOUND.into_response(),
+        |bytes| ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+    )
+}
+
+async fn set_page(State(bare): State<Arc<Bare>>, uri: Uri, bytes: Bytes) -> StatusCode {
+    bare.pages.write().unwrap_or_else(PoisonError::into_inner).insert(path_of(&uri), bytes);
+    StatusCode::NO_CONTENT
+}
+
+fn path_of(uri: &Uri) -> String {
+    uri.path_and_query().map(ToString::to_string).unwrap_or_default()
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 //! a server do in the same run; and whether the log agrees with all that clients were told.
 
 mod bare;
+mod catalogue;
 mod client;
 mod error;
 mod ledger;

@@ -116,6 +116,14 @@ pub struct Phase {
     pub generator_cpu: f64,
 }
 
+impl Phase {
+    /// Takes what another phase found wrong, and leaves its figures.
+    pub fn take_findings(&mut self, other: Self) {
+        self.unexpected += other.unexpected;
+        self.examples.extend(other.examples);
+    }
+}
+
 /// Runs a phase against the server with this process id.
 pub async fn run<D: Driver>(drivers: Vec<D>, pace: Pace, server: u32) -> Result<Phase, LoadError> {
     let cpu = || (machine::cpu_time(server), machine::cpu_time(std::process::id()));

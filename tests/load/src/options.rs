@@ -20,6 +20,8 @@ pub enum Scenario {
     Cycle,
     /// Seat maps.
     Seatmap,
+    /// Lists of films, searches with a slip, shows of a film.
+    Browse,
 }
 
 /// What Marquee keeps its log, its bookings and its messages in.
@@ -48,6 +50,8 @@ pub enum Which {
     Cycle,
     /// Seat maps.
     Seatmap,
+    /// Lists of films, searches with a slip, shows of a film.
+    Browse,
 }
 
 impl Which {
@@ -66,6 +70,7 @@ impl Which {
             Self::Rush => embedded(&[Scenario::Rush]),
             Self::Cycle => embedded(&[Scenario::Cycle]),
             Self::Seatmap => embedded(&[Scenario::Seatmap]),
+            Self::Browse => embedded(&[Scenario::Browse]),
         }
     }
 }
@@ -85,7 +90,7 @@ pub struct Options {
     /// Seconds that each phase counts
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
-    /// Shows that bookings are spread over
+    /// Shows that bookings are spread over; theatres to browse in, ten a city, with forty shows each
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
     pub shows: u16,
     /// Phases of each kind, whose median counts; 3, or 1 where a phase is shorter than 5 seconds

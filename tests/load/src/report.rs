@@ -18,7 +18,7 @@ fn target(scenario: Scenario) -> Option<f64> {
     match scenario {
         Scenario::Spread => Some(40.0),
         Scenario::Hot => Some(55.0),
-        Scenario::Rush => None,
+        Scenario::Rush | Scenario::Browse => None,
         Scenario::Cycle => Some(45.0),
         Scenario::Seatmap => Some(70.0),
     }
@@ -31,6 +31,7 @@ fn describe(row: &Row) -> String {
         Scenario::Rush => "one hot show after another".into(),
         Scenario::Cycle => "requests of the full cycle".into(),
         Scenario::Seatmap => format!("seat maps of {} bytes", row.bytes.unwrap_or_default()),
+        Scenario::Browse => format!("browsing, pages of {} bytes on average", row.bytes.unwrap_or_default()),
     };
     match row.kept {
         Kept::Embedded => what,
@@ -246,6 +247,9 @@ fn check_lines(text: &mut String, outcome: &Outcome) {
         outcome.violations.len(),
         if behind.is_empty() { "not behind".into() } else { behind.join(" · ") }
     );
+    for note in &outcome.notes {
+        let _ = writeln!(text, "  - {note}");
+    }
     for violation in outcome.violations.iter().take(10) {
         let _ = writeln!(text, "  - **violation**: {violation}");
     }

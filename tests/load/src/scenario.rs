@@ -1,6 +1,7 @@
 //! The scenarios: each on a server of its own, with phases of the bare handler before, between and after.
 
 mod booker;
+mod browse;
 mod payer;
 mod reader;
 
@@ -50,7 +51,7 @@ pub struct Row {
     pub marquee: Vec<Phase>,
     /// Phases of the bare handler.
     pub bare: Vec<Phase>,
-    /// Bytes of an answer, where it is a seat map.
+    /// Bytes of an answer, where it is a seat map; their mean, where it is a page of the catalogue.
     pub bytes: Option<usize>,
 }
 
@@ -66,6 +67,8 @@ pub struct Outcome {
     pub checked: usize,
     /// What must not be.
     pub violations: Vec<String>,
+    /// What else was measured.
+    pub notes: Vec<String>,
 }
 
 /// One scenario as it runs.
@@ -97,20 +100,26 @@ pub async fn run(
     let world = World::build(&server.base, hall(scenario)).await?;
     let ops = Client::new(&server.base, Some(&token::mint("u_load_ops", "ops", None)?), 1)?;
     let mut run = Run { options, scenario, kept, bare, server, world, ops, behind: Vec::new() };
+    let mut notes = Vec::new();
     let mut rows = match scenario {
         Scenario::Spread | Scenario::Hot | Scenario::Rush | Scenario::Cycle => run.bookings().await?,
         Scenario::Seatmap => vec![run.seat_maps().await?],
+        Scenario::Browse => {
+            let (row, told) = run.browse().await?;
+            notes = told;
+            vec![row]
+        }
     };
     let (bookings, checked, violations) = run.audit(&mut rows).await?;
     run.server.stop().await?;
-    Ok(Outcome { rows, behind: run.behind, bookings, checked, violations })
+    Ok(Outcome { rows, behind: run.behind, bookings, checked, violations, notes })
 }
 
 fn hall(scenario: Scenario) -> Hall {
     match scenario {
         Scenario::Spread | Scenario::Cycle => Hall::LARGE,
         Scenario::Hot | Scenario::Rush => Hall::LARGEST,
-        Scenario::Seatmap => Hall::ORDINARY,
+        Scenario::Seatmap | Scenario::Browse => Hall::ORDINARY,
     }
 }
 
@@ -161,7 +170,7 @@ impl Run<'_> {
             Scenario::Rush => {
                 usize::try_from(self.options.seconds).unwrap_or(usize::MAX).saturating_mul(12) + 4
             }
-            Scenario::Seatmap => READ_SHOWS,
+            Scenario::Seatmap | Scenario::Browse => READ_SHOWS,
         };
         let shows = self.world.add_shows(count).await?;
         self.settle().await?;
@@ -171,7 +180,9 @@ impl Run<'_> {
     fn seats(&self, shows: Vec<String>, again: bool) -> Arc<Seats> {
         let hall = hall(self.scenario);
         match self.scenario {
-            Scenario::Spread | Scenario::Cycle | Scenario::Seatmap => Seats::free(shows, hall, again),
+            Scenario::Spread | Scenario::Cycle | Scenario::Seatmap | Scenario::Browse => {
+                Seats::free(shows, hall, again)
+            }
             Scenario::Hot => Seats::hot(shows.into_iter().next().unwrap_or_default(), hall),
             Scenario::Rush => Seats::rush(shows, hall, again),
         }
@@ -182,7 +193,7 @@ impl Run<'_> {
         let (base, pace, pid) = (&self.server.base, self.options.pace(), self.server.pid());
         self.announce()?;
         let phase = match self.scenario {
-            Scenario::Spread | Scenario::Hot | Scenario::Rush | Scenario::Seatmap => {
+            Scenario::Spread | Scenario::Hot | Scenario::Rush | Scenario::Seatmap | Scenario::Browse => {
                 measure::run(Booker::crowd(base, clients, &seats)?, pace, pid).await?
             }
             Scenario::Cycle => measure::run(Payer::crowd(base, clients, &seats)?, pace, pid).await?,

@@ -40,7 +40,8 @@ impl Hall {
             .collect()
     }
 
-    fn layout(self) -> Value {
+    /// Its rows, as a screen's.
+    pub fn layout(self) -> Value {
         let seats = self.seats();
         let row = |seats: &[String]| {
             let listed: Vec<_> =

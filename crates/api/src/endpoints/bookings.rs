@@ -27,9 +27,18 @@ pub(crate) struct BookingShow {
 
 /// An offer that lowered a price.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OfferBody {
+pub(crate) struct AppliedOfferBody {
     code: String,
     description: String,
+}
+
+/// An offer that would have applied, and gave way to what saved more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PassedOverBody {
+    code: String,
+    /// What it would have taken off, in major units.
+    #[schema(value_type = f64)]
+    discount: Amount,
 }
 
 /// A price, in major units.
@@ -47,7 +56,10 @@ pub(crate) struct PricingBody {
     tax: Amount,
     #[schema(value_type = f64)]
     total: Amount,
-    applied_offers: Vec<OfferBody>,
+    applied_offers: Vec<AppliedOfferBody>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    passed_over: Vec<PassedOverBody>,
 }
 
 impl From<&Pricing> for PricingBody {
@@ -62,9 +74,17 @@ impl From<&Pricing> for PricingBody {
             tax: amount(pricing.tax),
             total: amount(pricing.total),
             applied_offers: offers
-                .map(|offer| OfferBody {
+                .map(|offer| AppliedOfferBody {
                     code: offer.code.to_string(),
                     description: offer.description.to_string(),
+                })
+                .collect(),
+            passed_over: pricing
+                .passed_over
+                .iter()
+                .map(|offer| PassedOverBody {
+                    code: offer.code.to_string(),
+                    discount: amount(offer.discount),
                 })
                 .collect(),
         }

@@ -3,4 +3,5 @@
 pub(crate) mod browse;
 pub(crate) mod browse_shows;
 pub(crate) mod cities;
+pub(crate) mod movie;
 pub(crate) mod movies;

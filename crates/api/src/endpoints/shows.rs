@@ -2,6 +2,9 @@
 
 pub(crate) mod cancel;
 pub(crate) mod change;
+pub(crate) mod house;
+pub(crate) mod read;
+pub(crate) mod replace;
 pub(crate) mod schedule;
 pub(crate) mod seats;
 pub(crate) mod stream;
@@ -33,12 +36,18 @@ pub(crate) struct ShowBody {
     /// Major units for each type of seat.
     #[schema(value_type = BTreeMap<String, f64>)]
     prices: BTreeMap<SeatType, Amount>,
+    /// It can be booked from then on, where that is not at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sales_from: Option<String>,
+    /// It can be booked until then, where that is not its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sales_until: Option<String>,
     /// `SCHEDULED` or `CANCELLED`.
     status: &'static str,
 }
 
 impl ShowBody {
-    pub fn new(show: &ShowDetails, status: &'static str) -> Self {
+    pub fn of(show: &ShowDetails, cancelled: bool) -> Self {
         let amount = |minor: &i64| Amount(Money::new(*minor, show.currency.clone()));
         Self {
             show_id: show.show_id.to_string(),
@@ -52,7 +61,9 @@ impl ShowBody {
             format: show.format.to_string(),
             currency: show.currency.to_string(),
             prices: show.prices.iter().map(|(seat_type, minor)| (*seat_type, amount(minor))).collect(),
-            status,
+            sales_from: show.sales.from.map(|from| local(from, &show.timezone)),
+            sales_until: show.sales.until.map(|until| local(until, &show.timezone)),
+            status: if cancelled { "CANCELLED" } else { "SCHEDULED" },
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which log the views of a directory were made of. Beside an embedded log nobody need ask; a log elsewhere may be another one
 //! the next time, and its positions mean nothing to views of the former.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use marquee_event_store::EventStore;
@@ -28,7 +29,7 @@ pub struct AnotherLog {
 /// Compares what the directory was made of with the log, and writes it down where that was not yet done.
 pub async fn check(dir: &Path, store: &KurrentStore) -> Result<(), Failure> {
     let theirs = match std::fs::read_to_string(dir.join(FILE)) {
-        Ok(text) => Some(LogId::from_text(text.trim())),
+        Ok(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(LogId::from_text),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
@@ -37,7 +38,7 @@ pub async fn check(dir: &Path, store: &KurrentStore) -> Result<(), Failure> {
             Err(AnotherLog { dir: dir.to_owned(), theirs, ours }.into())
         }
         (Some(_), _) => Ok(()),
-        (None, Some(ours)) => Ok(std::fs::write(dir.join(FILE), ours.as_str())?),
+        (None, Some(ours)) => Ok(write(dir, &ours)?),
         (None, None) => {
             let (dir, store) = (dir.to_owned(), store.clone());
             tokio::spawn(async move {
@@ -56,7 +57,17 @@ async fn write_the_first(dir: &Path, store: &KurrentStore) -> Result<(), Failure
     if head.wait_for(|head| head.0 > 0).await.is_ok()
         && let Some(id) = LogId::of(store).await?
     {
-        std::fs::write(dir.join(FILE), id.as_str())?;
+        write(dir, &id)?;
     }
     Ok(())
+}
+
+/// Whole or not at all: a torn identity would refuse the directory to the log that it was made of.
+fn write(dir: &Path, id: &LogId) -> std::io::Result<()> {
+    let unfinished = dir.join(FILE).with_extension("new");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(id.as_str().as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(unfinished, dir.join(FILE))?;
+    File::open(dir)?.sync_all()
 }

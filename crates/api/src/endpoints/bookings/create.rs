@@ -1,11 +1,14 @@
 //! `POST /bookings`
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use marquee_commands::{CommandError, CreateBooking};
 use marquee_domain::ids::{SeatId, ShowId};
-use marquee_domain::show::{BookingStatus, ClientInfo, Rejection};
+use marquee_domain::show::{BookingStatus, ClientInfo, Near, Rejection, SeatChoice, SeatWish};
+use marquee_domain::theatre::SeatType;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use utoipa::ToSchema;
@@ -27,6 +30,23 @@ pub(crate) struct ClientBody {
     app_version: Option<String>,
 }
 
+/// Which seats are the best.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PreferencesBody {
+    /// Of these types alone; of any where there are none, but for wheelchair places and the companions' beside them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    types: BTreeSet<SeatType>,
+    /// Whether they must be beside each other: `true` where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adjacent: Option<bool>,
+    /// `front`, `middle` or `back`: `middle` where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    near: Option<Near>,
+}
+
 /// Seats to book.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -35,8 +55,15 @@ pub(crate) struct CreateBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     show_id: String,
-    /// One to ten, all or none.
-    seat_ids: Vec<String>,
+    /// One to ten, all or none. Instead of `quantity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seat_ids: Option<Vec<String>>,
+    /// How many seats, the best that are free: one to ten. Instead of `seatIds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quantity: Option<usize>,
+    /// Which seats are the best. With `quantity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preferences: Option<PreferencesBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     coupon_code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,13 +92,14 @@ pub(crate) async fn create(
             client.app_version.map(|version| text("client.appVersion", &version)).transpose()?;
         Ok(ClientInfo { platform: text("client.platform", &client.platform)?, app_version })
     };
-    let seats = body.seat_ids.iter().map(|seat| id("seatIds", seat, SeatId::parse));
+    let seats = seats(&body)?;
     let show = body.show_id.clone();
+    let coupon_code = body.coupon_code.map(SmolStr::from);
     let create = CreateBooking {
         user_id: customer.user,
         show_id: ShowId::parse(&body.show_id).map_err(|_| ApiError::not_found("show"))?,
-        seat_ids: seats.collect::<Result<_, _>>()?,
-        coupon_code: body.coupon_code.map(SmolStr::from),
+        seats,
+        coupon_code,
         client: body.client.map(client).transpose()?,
         idempotency_key,
         fingerprint,
@@ -81,9 +109,31 @@ pub(crate) async fn create(
         let error = ApiError::from(error);
         if taken { error.with_detail("showId", show) } else { error }
     })?;
-    // A replay has the first answer's body, whatever came of the booking since.
-    let status = BookingStatus::PaymentPending.as_str();
     Ok(wire::answered(StatusCode::CREATED, answer, |made| {
-        BookingBody::new(&made.booking, &made.show, status)
+        // A replay has the first answer's body, whatever came of the booking since.
+        let status =
+            if made.booking.is_free() { BookingStatus::Confirmed } else { BookingStatus::PaymentPending };
+        BookingBody::new(&made.booking, &made.show, status.as_str())
     }))
+}
+
+fn seats(body: &CreateBody) -> Result<SeatChoice, ApiError> {
+    match (&body.seat_ids, body.quantity, &body.preferences) {
+        (Some(seats), None, None) => {
+            let seats = seats.iter().map(|seat| id("seatIds", seat, SeatId::parse));
+            Ok(SeatChoice::These(seats.collect::<Result<_, _>>()?))
+        }
+        (None, Some(quantity), preferences) => {
+            let preferences = preferences.as_ref();
+            Ok(SeatChoice::Best(SeatWish {
+                quantity,
+                types: preferences.map(|preferences| preferences.types.clone()).unwrap_or_default(),
+                adjacent: preferences.and_then(|preferences| preferences.adjacent).unwrap_or(true),
+                near: preferences.and_then(|preferences| preferences.near).unwrap_or_default(),
+            }))
+        }
+        (None, None, _) => Err(ApiError::invalid("seatIds", "either seatIds or quantity is needed")),
+        (Some(_), Some(_), _) => Err(ApiError::invalid("quantity", "seatIds name the seats already")),
+        (Some(_), None, Some(_)) => Err(ApiError::invalid("preferences", "seatIds name the seats already")),
+    }
 }

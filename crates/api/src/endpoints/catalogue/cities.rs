@@ -9,14 +9,19 @@ use marquee_domain::ids::CityId;
 use marquee_domain::money::Currency;
 use marquee_projections::View;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Admin, Public};
 use crate::body::Json;
 use crate::endpoints::text;
 use crate::error::{ApiError, ErrorEnvelope};
+use crate::query::{Params, page_size};
 use crate::{idempotency, wire};
+
+const PAGE: usize = 100;
+const MOST: usize = 500;
+const LIST: &str = "cities";
 
 /// A city.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -32,17 +37,32 @@ pub(crate) struct CityBody {
     currency: Option<String>,
 }
 
-/// Every city.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CitiesBody {
-    cities: Vec<CityBody>,
+/// Which cities.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CityParams {
+    /// 1 to 500; 100 where none is given.
+    limit: Option<String>,
+    cursor: Option<String>,
 }
 
-/// Every city, by name.
-#[utoipa::path(get, operation_id = "listCities", path = "/api/v1/cities", tag = "browse", responses((status = 200, body = CitiesBody)))]
+/// Some of the cities.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CitiesBody {
+    cities: Vec<CityBody>,
+    /// Reads on from here.
+    next_cursor: Option<String>,
+}
+
+/// The cities, by name.
+#[utoipa::path(get, operation_id = "listCities", path = "/api/v1/cities", tag = "browse", params(CityParams),
+    responses((status = 200, body = CitiesBody), (status = 400, body = ErrorEnvelope)))]
 pub(crate) async fn list(
     State(app): State<App>,
     _: Public,
+    Params(params): Params<CityParams>,
     headers: HeaderMap,
 ) -> Result<axum::Json<CitiesBody>, ApiError> {
     app.wait(View::Catalogue, &headers).await?;
@@ -52,8 +72,12 @@ pub(crate) async fn list(
         timezone: city.timezone.to_string(),
         currency: Some(city.currency.to_string()),
     };
+    let limit = page_size(params.limit.as_deref(), PAGE, MOST)?;
+    let after = params.cursor.map(|cursor| app.cursors.open(&LIST, &cursor)).transpose()?;
+    let page = app.views.browse.cities(limit, after.as_ref());
     Ok(axum::Json(CitiesBody {
-        cities: app.views.catalogue.cities().iter().map(|added| city(added)).collect(),
+        cities: page.cities.iter().map(|added| city(added)).collect(),
+        next_cursor: page.next.map(|next| app.cursors.seal(&LIST, &next)),
     }))
 }
 

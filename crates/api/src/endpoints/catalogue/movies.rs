@@ -1,5 +1,7 @@
 //! `POST /movies`, `PUT /movies/{movieId}`
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -13,11 +15,14 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Admin;
 use crate::body::Json;
+use crate::endpoints::catalogue::browse::date;
 use crate::endpoints::{id, text, texts};
 use crate::error::{ApiError, ErrorEnvelope};
+use crate::language::is_tag;
 use crate::query::Segments;
 use crate::{idempotency, wire};
 
+const MOST_TITLES: usize = 100;
 const MOST_MINUTES: u32 = 1_000;
 const MOST_SYNOPSIS: usize = 5_000;
 
@@ -28,7 +33,11 @@ pub(crate) struct MovieBody {
     /// Assigned where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     movie_id: Option<String>,
+    /// The main title, in the first of the languages.
     title: String,
+    /// Its title in other languages, by BCP 47 tag: `{"hi": "…"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    titles: BTreeMap<String, String>,
     /// The original first.
     languages: Vec<String>,
     #[serde(default)]
@@ -38,6 +47,9 @@ pub(crate) struct MovieBody {
     certificate: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     synopsis: Option<String>,
+    /// `YYYY-MM-DD`: the day that it comes out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    release_date: Option<String>,
 }
 
 impl MovieBody {
@@ -54,13 +66,33 @@ impl MovieBody {
         Ok(MovieDetails {
             movie_id,
             title: text("title", &self.title)?,
+            titles: titles(&self.titles)?,
             languages: texts("languages", &self.languages)?,
             genres: texts("genres", &self.genres)?,
             duration_mins: self.duration_mins,
             certificate: self.certificate.as_deref().map(|value| text("certificate", value)).transpose()?,
             synopsis: self.synopsis.clone(),
+            release_date: self.release_date.as_deref().map(|value| date("releaseDate", value)).transpose()?,
         })
     }
+}
+
+/// Titles by tag; whoever writes a tag in capitals means the same language.
+fn titles(given: &BTreeMap<String, String>) -> Result<BTreeMap<SmolStr, SmolStr>, ApiError> {
+    if given.len() > MOST_TITLES {
+        return Err(ApiError::invalid("titles", "has too many entries"));
+    }
+    let mut titles = BTreeMap::new();
+    for (tag, title) in given {
+        if !is_tag(tag) {
+            return Err(ApiError::invalid("titles", "must be named by BCP 47 language tags"));
+        }
+        if titles.keys().any(|known: &SmolStr| known.eq_ignore_ascii_case(tag)) {
+            return Err(ApiError::invalid("titles", "has two titles in one language"));
+        }
+        titles.insert(SmolStr::new(tag), text("titles", title)?);
+    }
+    Ok(titles)
 }
 
 fn body(movie: MovieDetails) -> MovieBody {
@@ -68,11 +100,13 @@ fn body(movie: MovieDetails) -> MovieBody {
     MovieBody {
         movie_id: Some(movie.movie_id.to_string()),
         title: movie.title.into(),
+        titles: movie.titles.into_iter().map(|(tag, title)| (tag.into(), title.into())).collect(),
         languages: owned(movie.languages),
         genres: owned(movie.genres),
         duration_mins: movie.duration_mins,
         certificate: movie.certificate.map(String::from),
         synopsis: movie.synopsis,
+        release_date: movie.release_date.map(|date| date.to_string()),
     }
 }
 

@@ -26,5 +26,5 @@ pub(crate) async fn cancel(
     let request = idempotency::request(&headers, &partner.user, "POST /shows/{showId}/cancel", &())?;
     let show_id = ShowId::parse(&show_id).map_err(|_| ApiError::not_found("show"))?;
     let answer = app.commands.cancel_show(&partner.ctx, &partner.id, &show_id, request).await?;
-    Ok(wire::answered(StatusCode::OK, answer, |show| ShowBody::new(&show, "CANCELLED")))
+    Ok(wire::answered(StatusCode::OK, answer, |show| ShowBody::of(&show, true)))
 }

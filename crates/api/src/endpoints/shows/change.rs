@@ -8,8 +8,9 @@ use axum::response::Response;
 use jiff::Timestamp;
 use marquee_commands::ShowPatch;
 use marquee_domain::ids::ShowId;
+use marquee_domain::show::SalesBound;
 use marquee_domain::theatre::SeatType;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -37,6 +38,19 @@ pub(crate) struct PatchBody {
     #[schema(value_type = BTreeMap<String, f64>)]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     prices: BTreeMap<SeatType, wire::Major>,
+    /// RFC 3339; null takes it away.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    sales_from: Option<SalesBound>,
+    /// RFC 3339; null takes it away.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    sales_until: Option<SalesBound>,
+}
+
+/// Tells a field that is null from one that is not there.
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<SalesBound>, D::Error> {
+    SalesBound::deserialize(field).map(Some)
 }
 
 /// Changes some of a show's facts. Bookings keep the price that they were made at.
@@ -58,8 +72,10 @@ pub(crate) async fn change(
         language: body.language.as_deref().map(|language| text("language", language)).transpose()?,
         format: body.format.as_deref().map(|format| text("format", format)).transpose()?,
         prices: prices(&body.prices),
+        sales_from: body.sales_from,
+        sales_until: body.sales_until,
         request,
     };
     let answer = app.commands.change_show(&partner.ctx, &partner.id, &show_id, patch).await?;
-    Ok(wire::answered(StatusCode::OK, answer, |show| ShowBody::new(&show, "SCHEDULED")))
+    Ok(wire::answered(StatusCode::OK, answer, |show| ShowBody::of(&show, false)))
 }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use marquee_commands::{Commands, ScheduleShow};
 use marquee_domain::ids::{MovieId, ScreenId, ShowId, TheatreId};
+use marquee_domain::show::SalesWindow;
 use marquee_domain::theatre::SeatType;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -38,6 +39,14 @@ pub(crate) struct ScheduleBody {
     /// Major units for each type of seat that the screen has.
     #[schema(value_type = BTreeMap<String, f64>)]
     prices: BTreeMap<SeatType, wire::Major>,
+    /// RFC 3339. It can be booked from then on; at once where none is given.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sales_from: Option<Timestamp>,
+    /// RFC 3339. It can be booked until then; until its start where none is given.
+    #[schema(value_type = Option<String>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sales_until: Option<Timestamp>,
 }
 
 /// Schedules a show on a screen of the partner.
@@ -64,6 +73,7 @@ pub(crate) async fn schedule(
         language: text("language", &body.language)?,
         format: text("format", &body.format)?,
         prices: prices(&body.prices),
+        sales: SalesWindow { from: body.sales_from, until: body.sales_until },
         request,
     };
     let answer = app.commands.schedule_show(&partner.ctx, show).await?;

@@ -21,6 +21,10 @@ pub(crate) struct SeatMapBody {
     theatre_id: String,
     screen_name: String,
     start_time: String,
+    /// It can be booked from then on, where that is not at once.
+    sales_from: Option<String>,
+    /// It can be booked until then, where that is not its start.
+    sales_until: Option<String>,
     seat_map: SeatMapRows,
 }
 
@@ -49,7 +53,9 @@ pub(crate) struct SeatMapSeat {
     #[schema(rename = "type")]
     seat_type: String,
     price: f64,
-    /// `AVAILABLE`, `LOCKED` or `SOLD`.
+    /// Widths of a seat that are empty to its left.
+    gap_before: Option<u8>,
+    /// `AVAILABLE`, `LOCKED`, `SOLD` or `BLOCKED`.
     status: String,
     lock_expires_at: Option<String>,
 }

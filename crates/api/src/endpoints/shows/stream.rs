@@ -104,6 +104,7 @@ fn change<'a>(seat_id: &'a SeatId, status: SeatStatus, timezone: &str) -> SeatCh
         SeatStatus::Available => ("AVAILABLE", None),
         SeatStatus::Locked { until } => ("LOCKED", Some(until)),
         SeatStatus::Sold => ("SOLD", None),
+        SeatStatus::Blocked => ("BLOCKED", None),
     };
     SeatChange { seat_id, status, lock_expires_at: until.map(|until| local(until, timezone)) }
 }

@@ -28,6 +28,14 @@ pub(crate) struct SeatBody {
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     seat_type: SeatType,
+    /// Widths of a seat that are empty to its left. Seats with a gap between them are not beside each other.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    gap_before: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(gap: &u8) -> bool {
+    *gap == 0
 }
 
 /// A row of a screen.
@@ -55,7 +63,11 @@ impl ScreenBody {
             return Err(ApiError::invalid("rows", "at most 2000 seats fit a screen"));
         }
         let seat = |seat: &SeatBody| {
-            Ok(LayoutSeat { seat_id: id("seatId", &seat.seat_id, SeatId::parse)?, seat_type: seat.seat_type })
+            Ok(LayoutSeat {
+                seat_id: id("seatId", &seat.seat_id, SeatId::parse)?,
+                seat_type: seat.seat_type,
+                gap_before: seat.gap_before,
+            })
         };
         let row = |row: &RowBody| {
             let seats = row.seats.iter().map(seat).collect::<Result<_, ApiError>>()?;
@@ -66,16 +78,20 @@ impl ScreenBody {
     }
 }
 
-fn body(screen: ScreenDetails) -> ScreenBody {
-    let seat = |seat: LayoutSeat| SeatBody { seat_id: seat.seat_id.to_string(), seat_type: seat.seat_type };
-    let row = |row: LayoutRow| RowBody {
+pub(super) fn body(screen: &ScreenDetails) -> ScreenBody {
+    let seat = |seat: &LayoutSeat| SeatBody {
+        seat_id: seat.seat_id.to_string(),
+        seat_type: seat.seat_type,
+        gap_before: seat.gap_before,
+    };
+    let row = |row: &LayoutRow| RowBody {
         row_label: row.row_label.to_string(),
-        seats: row.seats.into_iter().map(seat).collect(),
+        seats: row.seats.iter().map(seat).collect(),
     };
     ScreenBody {
         screen_id: Some(screen.screen_id.to_string()),
-        name: screen.name.into(),
-        rows: screen.rows.into_iter().map(row).collect(),
+        name: screen.name.to_string(),
+        rows: screen.rows.iter().map(row).collect(),
     }
 }
 
@@ -127,5 +143,5 @@ pub(crate) async fn replace(
     let screen = screen.details(theatre_id, screen_id)?;
     let answer =
         app.commands.change_screen(&partner.ctx, &partner.id, ScreenChanged { screen, request }).await?;
-    Ok(wire::answered(StatusCode::OK, answer, body))
+    Ok(wire::answered(StatusCode::OK, answer, |screen| body(&screen)))
 }

@@ -44,13 +44,13 @@ impl TheatreBody {
     }
 }
 
-fn body(theatre: TheatreDetails) -> TheatreBody {
+pub(super) fn body(theatre: &TheatreDetails) -> TheatreBody {
     TheatreBody {
         theatre_id: Some(theatre.theatre_id.to_string()),
-        name: theatre.name.into(),
+        name: theatre.name.to_string(),
         city_id: theatre.city_id.to_string(),
-        area: theatre.area.into(),
-        address: theatre.address.map(String::from),
+        area: theatre.area.to_string(),
+        address: theatre.address.as_ref().map(ToString::to_string),
     }
 }
 
@@ -101,5 +101,5 @@ pub(crate) async fn replace(
     let theatre_id = TheatreId::parse(&theatre_id).map_err(|_| ApiError::not_found("theatre"))?;
     let theatre = theatre.details(theatre_id, partner.id)?;
     let answer = app.commands.change_theatre(&partner.ctx, TheatreChanged { theatre, request }).await?;
-    Ok(wire::answered(StatusCode::OK, answer, body))
+    Ok(wire::answered(StatusCode::OK, answer, |theatre| body(&theatre)))
 }
