@@ -166,7 +166,12 @@ async fn a_taken_seat_refuses_the_whole_booking_and_names_what_is_taken() {
     world.booked("u_1", &["A2"]).await;
     world.confirmed("u_1", &["A4"]).await;
     let details = world.book("u_2", &["A1", "A2", "A3", "A4"]).await.refused(409, "SEAT_LOCK_FAILED");
-    assert_eq!(details, json!({ "showId": world.show, "unavailableSeatIds": ["A2", "A4"] }));
+    assert_eq!(
+        details,
+        json!({
+            "showId": world.show, "unavailableSeatIds": ["A2", "A4"], "proposedSeatIds": ["A5", "A6", "A7", "A8"]
+        })
+    );
     assert_eq!(world.seat_now("A1").await["status"], "AVAILABLE", "all or nothing");
     world.booked("u_2", &["A1", "A3"]).await;
     let own = world.book("u_1", &["A2"]).await;

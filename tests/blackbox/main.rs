@@ -23,5 +23,6 @@ mod payment;
 mod pricing;
 mod read_model;
 mod refunds;
+mod seat_rules;
 mod security;
 mod sse;

@@ -9,7 +9,7 @@ use crate::support::http::Answer;
 use crate::support::server::Options;
 use crate::support::time::eventually;
 use crate::support::tokens::{customer, partner, token};
-use crate::support::world::{World, new_key};
+use crate::support::world::{SOON, World, new_key};
 
 async fn offer(world: &World, body: Value) -> Answer {
     world.http.post("/offers", &body).token(&token("admin", "adm_1")).send().await
@@ -231,8 +231,7 @@ fn with(answers: &[(u16, Value)], status: u16) -> Vec<&Value> {
 
 #[tokio::test]
 async fn two_hundred_at_once_redeem_an_offer_as_often_as_it_may_be() {
-    let world =
-        World::with(&Options { seat_lock_ttl: "4s", live_locks_per_user: "off", ..Options::default() }).await;
+    let world = World::new().await;
     let limited = json!({
         "code": "FIRST60", "description": "For sixty", "rule": { "kind": "FLAT", "amount": 50 },
         "limits": { "total": 60, "perUser": 2 }
@@ -252,14 +251,28 @@ async fn two_hundred_at_once_redeem_an_offer_as_often_as_it_may_be() {
     }
     assert!(of_user.values().all(|count| *count <= 2), "{of_user:?}");
     quote(&world, &["A1"], Some("FIRST60")).await.refused(400, "VALIDATION_ERROR");
-    // What is not paid for comes back.
-    eventually(std::time::Duration::from_secs(30), "the redemptions of bookings that expired", async || {
-        let released = world.events().await;
-        (released.iter().filter(|event| event["type"] == "redemption.released.v1").count() >= 60)
-            .then_some(())
-    })
-    .await;
-    book(&world, "u_1", &["A1"], Some("FIRST60")).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_redemption_comes_back_when_its_booking_expires_or_is_cancelled() {
+    let world = World::with(&Options { seat_lock_ttl: "1s", ..Options::default() }).await;
+    let limited = json!({
+        "code": "ONE", "description": "For one", "rule": { "kind": "FLAT", "amount": 50 }, "limits": { "total": 1 }
+    });
+    offer(&world, limited).await.expect(201);
+    let free_again = async |what: &str| {
+        eventually(SOON, what, async || {
+            (quote(&world, &["A1"], Some("ONE")).await.status == 200).then_some(())
+        })
+        .await;
+    };
+    book(&world, "u_1", &["A1"], Some("ONE")).await.expect(201);
+    book(&world, "u_2", &["A2"], Some("ONE")).await.refused(400, "VALIDATION_ERROR");
+    free_again("the redemption of a booking that expired").await;
+    let booked = book(&world, "u_2", &["A2"], Some("ONE")).await.expect(201);
+    world.cancel_call("u_2", booked["bookingId"].as_str().unwrap()).send().await.expect(200);
+    free_again("the redemption of a booking that was cancelled").await;
+    book(&world, "u_3", &["A3"], Some("ONE")).await.expect(201);
 }
 
 #[tokio::test]

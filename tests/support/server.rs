@@ -28,6 +28,7 @@ pub struct Options {
     pub seat_lock_ttl: &'static str,
     pub rate_limit: &'static str,
     pub live_locks_per_user: &'static str,
+    pub lapsed_locks_per_user: &'static str,
     /// The origin that clients reach it by, where that is not where it listens.
     pub public_url: Option<&'static str>,
     /// Where messages to the outside go, if not where the suite has them go.
@@ -59,6 +60,7 @@ impl Default for Options {
             seat_lock_ttl: "5m",
             rate_limit: "off",
             live_locks_per_user: "off",
+            lapsed_locks_per_user: "off",
             public_url: None,
             messages: None,
             largest_file: None,
@@ -244,6 +246,7 @@ impl Server {
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
             .args(["--rate-limit", options.rate_limit])
             .args(["--live-locks-per-user", options.live_locks_per_user])
+            .args(["--lapsed-locks-per-user", options.lapsed_locks_per_user])
             .args(["--messages", &home.messages(options)])
             .args(options.public_url.map(|url| format!("--public-url={url}")))
             .stdout(log.try_clone().unwrap())

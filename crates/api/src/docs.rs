@@ -60,6 +60,7 @@ impl Modify for Bearer {
         bookings::list::list,
         bookings::read::read,
         bookings::cancel::cancel,
+        bookings::extend::extend,
         payments::initiate::initiate,
         payments::webhook::webhook,
         audit::log::log,

@@ -49,6 +49,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/bookings/{bookingId}", get(bookings::read::read))
         .route("/bookings/{bookingId}/payments", post(payments::initiate::initiate))
         .route("/bookings/{bookingId}/cancel", post(bookings::cancel::cancel))
+        .route("/bookings/{bookingId}/extend", post(bookings::extend::extend))
         .route("/payments/webhooks/{provider}", post(payments::webhook::webhook))
         .route("/audit/events", get(audit::log::log))
         .route("/audit/streams/{stream}/events", get(audit::stream::stream))

@@ -4,9 +4,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use marquee_commands::CommandError;
 use marquee_domain::catalogue::CatalogueRejection;
+use marquee_domain::ids::SeatId;
 use marquee_domain::offer::OfferRejection;
 use marquee_domain::payment::PaymentRejection;
 use marquee_domain::policy::PolicyRejection;
+use marquee_domain::seat_rules::SeatRule;
 use marquee_domain::show::Rejection;
 use marquee_domain::theatre::TheatreRejection;
 use marquee_event_store::ReadError;
@@ -17,8 +19,7 @@ use utoipa::ToSchema;
 
 use crate::trace;
 
-/// Locks end by being paid for, cancelled or forgotten: none of that is a matter of one second.
-const LOCKS_RETRY_SECONDS: u64 = 30;
+const MILLIS_PER_SECOND: u64 = 1_000;
 
 /// What the client is told: a code to act on, a sentence to read, and where it helps, particulars.
 #[derive(Debug)]
@@ -74,6 +75,14 @@ impl ApiError {
             details.insert(name.to_owned(), value.into());
         }
         self
+    }
+
+    /// Seats that would pass, where some are known.
+    fn proposing(self, seats: Option<Vec<SeatId>>) -> Self {
+        match seats {
+            Some(seats) => self.with_detail("proposedSeatIds", json!(seats)),
+            None => self,
+        }
     }
 
     /// A part of the request does not hold.
@@ -203,8 +212,22 @@ impl From<Rejection> for ApiError {
             Rejection::UnknownShow => Self::not_found("show"),
             Rejection::UnknownBooking => Self::not_found("booking"),
             Rejection::AlreadyScheduled => conflict("ALREADY_EXISTS", message),
-            Rejection::SeatsUnavailable(seats) => {
-                conflict("SEAT_LOCK_FAILED", message).with_details(json!({ "unavailableSeatIds": seats }))
+            Rejection::SeatsUnavailable { seats, instead } => conflict("SEAT_LOCK_FAILED", message)
+                .with_details(json!({ "unavailableSeatIds": seats }))
+                .proposing(instead),
+            Rejection::AgainstSeatRule { rule, seats, instead } => {
+                let mut refused = unprocessable("SEAT_RULE", message).with_details(rule_details(rule));
+                if !seats.is_empty() {
+                    refused = refused.with_detail("seatIds", json!(seats));
+                }
+                refused.proposing(instead)
+            }
+            Rejection::ExtensionNotOffered => {
+                unprocessable("SEAT_RULE", message).with_details(json!({ "rule": "LOCK_EXTENSION" }))
+            }
+            Rejection::AlreadyExtended => conflict("ALREADY_EXTENDED", message),
+            Rejection::NotExtendable(status) => {
+                unprocessable("NOT_EXTENDABLE", message).with_details(json!({ "status": status }))
             }
             Rejection::NoSeatsFit => conflict("NO_SEATS_FIT", message),
             Rejection::UnknownSeats(seats) => {
@@ -231,7 +254,10 @@ impl From<Rejection> for ApiError {
                 validation(message).with_details(json!({ "salesUntil": until }))
             }
             Rejection::ShowCancelled | Rejection::ShowStarted | Rejection::ShowOver => validation(message),
-            Rejection::TooManyLocks => Self::rate_limited(&message, LOCKS_RETRY_SECONDS),
+            Rejection::TooManyLocks { retry_after_millis }
+            | Rejection::TooManyLapsedLocks { retry_after_millis } => {
+                Self::rate_limited(&message, retry_after_millis.div_ceil(MILLIS_PER_SECOND))
+            }
             Rejection::NotYours => Self::forbidden(&message),
             Rejection::BookingExpired => Self::new(StatusCode::GONE, "BOOKING_EXPIRED", message),
             Rejection::NotPayable(status) => {
@@ -241,6 +267,18 @@ impl From<Rejection> for ApiError {
                 unprocessable("NOT_CANCELLABLE", message).with_details(json!({ "status": status }))
             }
             Rejection::KeyReused(_) => key_reused(),
+        }
+    }
+}
+
+/// Which rule refused, and what it counted.
+fn rule_details(rule: SeatRule) -> Value {
+    let name = rule.as_str();
+    match rule {
+        SeatRule::SeatsPerBooking { most } => json!({ "rule": name, "most": most }),
+        SeatRule::SeatsPerUser { most, held } => json!({ "rule": name, "most": most, "held": held }),
+        SeatRule::NoSingleSeats | SeatRule::WheelchairNeedsCompanion | SeatRule::CompanionNeedsWheelchair => {
+            json!({ "rule": name })
         }
     }
 }
@@ -269,6 +307,9 @@ impl From<TheatreRejection> for ApiError {
             }
             TheatreRejection::DuplicateSeat(_) | TheatreRejection::NoSeats => {
                 validation(message).with_details(json!({ "field": "rows" }))
+            }
+            TheatreRejection::SeatRules(_) => {
+                validation(message).with_details(json!({ "field": "seatRules" }))
             }
             TheatreRejection::KeyReused(_) => key_reused(),
         }

@@ -7,8 +7,8 @@ use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode, ShowId, UserId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{Payment, RefundCause, RefundStatus};
 use marquee_domain::show::{
-    Booking, BookingState, CancelBooking, ClientInfo, LockSeats, Rejection, SeatChoice, ShowCommand,
-    ShowDetails,
+    Booking, BookingState, CancelBooking, ClientInfo, ExtendLock, LockSeats, Rejection, SeatChoice,
+    ShowCommand, ShowDetails,
 };
 use marquee_event_store::{Metadata, Position};
 use smol_str::SmolStr;
@@ -115,7 +115,7 @@ impl Commands {
             idempotency_key,
             fingerprint,
             ttl_millis: u64::try_from(self.inner.config.seat_lock_ttl.as_millis()).unwrap_or(u64::MAX),
-            live_locks_per_user: self.inner.config.live_locks_per_user,
+            hoarding: self.inner.config.hoarding,
         };
         let command = ShowCommand::LockSeats(lock);
         let decided = self.inner.writers.decide(&show_id, command, Arc::clone(&metadata)).await;
@@ -124,12 +124,24 @@ impl Commands {
             Ok(decided) if !decided.replayed => {
                 metrics::counter!(counters::BOOKINGS_CREATED).increment(1);
             }
-            Err(CommandError::Show(Rejection::SeatsUnavailable(_) | Rejection::NoSeatsFit)) => {
+            Err(CommandError::Show(Rejection::SeatsUnavailable { .. } | Rejection::NoSeatsFit)) => {
                 metrics::counter!(counters::SEAT_LOCKS_REFUSED).increment(1);
             }
             Ok(_) | Err(_) => {}
         }
         booking_answer(decided?)
+    }
+
+    /// A customer holds the seats of a booking for longer.
+    pub async fn extend_lock(
+        &self,
+        ctx: &Context,
+        extend: ExtendLock,
+    ) -> Result<Answer<BookingAnswer>, CommandError> {
+        let show_id = extend.booking_id.show().ok_or(CommandError::NotFound("booking"))?;
+        let command = ShowCommand::ExtendLock(extend);
+        let decided = self.inner.writers.decide(&show_id, command, ctx.metadata()).await;
+        booking_answer(known_booking(decided)?)
     }
 
     /// Gives back what was claimed for a booking that did not begin, or that another offer served better.

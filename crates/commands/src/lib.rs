@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode};
+use marquee_domain::show::HoardingLimits;
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, StreamName};
 
@@ -34,7 +35,7 @@ pub use contacts::{Contacts, ContactsError};
 pub use context::{Answer, Context};
 pub use error::CommandError;
 pub use gateway::sandbox::SandboxGateway;
-pub use marquee_domain::show::CancelBooking;
+pub use marquee_domain::show::{CancelBooking, ExtendLock};
 pub use offers::AskQuote;
 pub use payments::{InitiatePayment, PaymentAnswer};
 pub use processes::{Processes, ProcessesConfig, ProcessesError};
@@ -51,8 +52,8 @@ use crate::writer::ShowWriters;
 pub struct CommandsConfig {
     /// How long a seat lock lasts.
     pub seat_lock_ttl: Duration,
-    /// Most live seat locks of one user in one show; `None` for no limit.
-    pub live_locks_per_user: Option<u32>,
+    /// What keeps one customer from holding a hall without buying.
+    pub hoarding: HoardingLimits,
     /// A show's writer is let go after this long without a command.
     pub writer_idle: Duration,
 }
@@ -61,7 +62,7 @@ impl Default for CommandsConfig {
     fn default() -> Self {
         Self {
             seat_lock_ttl: Duration::from_secs(5 * 60),
-            live_locks_per_user: Some(2),
+            hoarding: HoardingLimits { live_locks: Some(2), lapsed_locks: Some(6) },
             writer_idle: Duration::from_secs(60),
         }
     }

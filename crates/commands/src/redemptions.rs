@@ -1,6 +1,7 @@
 //! Claims of offers that may be redeemed only so often.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode, UserId};
@@ -17,8 +18,16 @@ use crate::execute::{Loaded, catch_up, execute_on};
 use crate::offers::exhausted;
 use crate::writer::Seen;
 
-/// One claim of an offer is decided after the other: those of a node never conflict. The fold is only a hint.
-pub(crate) type RedemptionFold = Arc<Mutex<Loaded<Redemptions>>>;
+/// The redemptions of an offer as this node last saw them.
+#[derive(Default)]
+pub(crate) struct Fold {
+    loaded: Loaded<Redemptions>,
+    /// The log held no more at some instant after this one.
+    fresh_since: Option<Instant>,
+}
+
+/// One claim of an offer is decided after the other: those of a node never conflict.
+pub(crate) type RedemptionFold = Arc<Mutex<Fold>>;
 
 /// What a booking claims.
 #[derive(Debug, Clone)]
@@ -130,10 +139,21 @@ impl Commands {
         code: &OfferCode,
         limits: &OfferLimits,
     ) -> Result<bool, CommandError> {
-        let fold = self.redemption_fold(code);
+        let (fold, asked) = (self.redemption_fold(code), Instant::now());
         let mut fold = fold.lock().await;
-        catch_up(&*self.inner.store, &StreamName::redemption(code), &mut fold, |_| {}).await?;
-        Ok(fold.state.is_exhausted(limits))
+        if !self.is_proven(&fold, asked) {
+            let began = Instant::now();
+            catch_up(&*self.inner.store, &StreamName::redemption(code), &mut fold.loaded, |_| {}).await?;
+            fold.fresh_since = Some(began);
+        }
+        Ok(fold.loaded.state.is_exhausted(limits))
+    }
+
+    /// Whether a refusal by a fold holds for somebody who has asked at an instant: the log was read, or appended to, since then.
+    /// A herd that waits for one refusal is answered by the same read. Where nobody else writes the log, the fold is all that it holds.
+    fn is_proven(&self, fold: &Fold, asked: Instant) -> bool {
+        let shared = self.inner.store.shared();
+        fold.fresh_since.is_some_and(|fresh| !shared || fresh >= asked)
     }
 
     fn redemption_fold(&self, code: &OfferCode) -> RedemptionFold {
@@ -147,15 +167,18 @@ impl Commands {
         command: &RedemptionCommand,
         look: impl FnOnce(&Redemptions) -> T,
     ) -> Result<T, CommandError> {
-        let fold = self.redemption_fold(code);
+        let (fold, asked) = (self.redemption_fold(code), Instant::now());
         let mut fold = fold.lock().await;
+        let (proven, began) = (self.is_proven(&fold, asked), Instant::now());
         let (store, clock, stream) = (&*self.inner.store, &*self.inner.clock, StreamName::redemption(code));
         // Taken out while it is in use: an append whose outcome is unknown, or that nobody waits for any more, leaves none behind.
-        let mut loaded = std::mem::take(&mut *fold);
-        let executed = execute_on(store, clock, stream, metadata, &mut loaded, false, command).await;
+        let Fold { mut loaded, fresh_since } = std::mem::take(&mut *fold);
+        let executed = execute_on(store, clock, stream, metadata, &mut loaded, proven, command).await;
         let seen = look(&loaded.state);
         if !matches!(executed, Err(CommandError::Unavailable(_))) {
-            *fold = loaded;
+            // An answer without an append or a read proves nothing new.
+            let unproven = proven && !matches!(executed, Ok(Some(_)));
+            *fold = Fold { loaded, fresh_since: if unproven { fresh_since } else { Some(began) } };
         }
         executed.map(|_| seen)
     }

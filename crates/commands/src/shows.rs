@@ -288,6 +288,7 @@ impl Commands {
             prices: minor_prices(&show.prices, &city.currency)?,
             currency: city.currency,
             sales: to_millis(show.sales),
+            seat_rules: details.seat_rules,
             rows: screen.rows.clone(),
         })
     }

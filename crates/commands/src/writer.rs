@@ -398,6 +398,7 @@ fn judge(
             screening.booking(booking_id).ok()
         }
         ShowCommand::CancelBooking(cancel) => screening.booking(&cancel.booking_id).ok(),
+        ShowCommand::ExtendLock(extend) => screening.booking(&extend.booking_id).ok(),
         ShowCommand::Schedule(_)
         | ShowCommand::Change(_)
         | ShowCommand::Replace(_)

@@ -19,7 +19,8 @@ use marquee_domain::ids::{
 };
 use marquee_domain::money::Currency;
 use marquee_domain::request::Request;
-use marquee_domain::show::{BookingStatus, SalesWindow};
+use marquee_domain::seat_rules::SeatRules;
+use marquee_domain::show::{BookingStatus, HoardingLimits, SalesWindow};
 use marquee_domain::theatre::{
     LayoutRow, LayoutSeat, PartnerOnboarded, ScreenAdded, ScreenDetails, SeatType, TheatreAdded,
     TheatreDetails,
@@ -110,6 +111,7 @@ impl Cinema {
             city_id,
             area: "Malleshwaram".into(),
             address: None,
+            seat_rules: SeatRules::default(),
         };
         commands.add_theatre(ctx, TheatreAdded { theatre, request: None }).await.unwrap();
         let seat = |number| LayoutSeat::new(SeatId::new(format!("A{number}")), SeatType::Regular);
@@ -210,7 +212,7 @@ impl Cinema {
 fn commands(store: &Arc<EmbeddedStore>, clock: &TestClock, dir: &std::path::Path) -> Commands {
     let sandbox = SandboxGateway::new(SECRET, "http://127.0.0.1");
     let contacts = Contacts::open(dir, &[7; 32]).unwrap();
-    let config = CommandsConfig { live_locks_per_user: None, ..CommandsConfig::default() };
+    let config = CommandsConfig { hoarding: HoardingLimits::default(), ..CommandsConfig::default() };
     Commands::new(config, store.clone(), Arc::new(clock.clone()), Some(sandbox), contacts)
 }
 

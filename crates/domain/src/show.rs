@@ -5,19 +5,22 @@ mod command;
 mod decide;
 mod event;
 mod evolve;
+mod hoarding;
 mod house;
 mod sales;
 mod seating;
 
 pub use booking::{Booking, BookingState, BookingStatus};
 pub use command::{
-    CancelBooking, ChangeShow, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
+    CancelBooking, ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice,
+    ShowCommand,
 };
 pub use event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, ClientInfo, SeatsBlocked, SeatsLocked, SeatsReleased, ShowCancelled,
-    ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
+    BookingPaymentPending, CancelledBy, ClientInfo, LockExtended, SeatsBlocked, SeatsLocked, SeatsReleased,
+    ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
 };
+pub use hoarding::{HoardingLimits, LAPSED_MEMORY_MILLIS};
 pub use sales::{SalesBound, SalesWindow};
 pub use seating::{Near, SeatWish, Seating};
 
@@ -28,6 +31,7 @@ use jiff::Timestamp;
 
 use crate::ids::{BookingId, IdempotencyKey, SeatId, UserId};
 use crate::request::{Answered, Request};
+use crate::show::hoarding::Customer;
 use crate::theatre::SeatType;
 
 /// A show, or none yet.
@@ -63,7 +67,7 @@ pub struct Screening {
     bookings: HashMap<BookingId, Arc<Booking>>,
     keys: HashMap<(UserId, IdempotencyKey), BookingId>,
     pending: BTreeSet<(Timestamp, BookingId)>,
-    pending_of_user: HashMap<UserId, Vec<BookingId>>,
+    customers: HashMap<UserId, Customer>,
     confirmed: BTreeSet<BookingId>,
     answered: Arc<Answered>,
 }

@@ -10,6 +10,7 @@ use crate::Decider;
 use crate::event::events;
 use crate::ids::{CityId, PartnerId, ScreenId, SeatId, TheatreId};
 use crate::request::{Answered, KeyReused, Request};
+use crate::seat_rules::{SeatRules, SeatRulesFault};
 
 /// What a seat is, and is priced as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,6 +107,9 @@ pub struct TheatreDetails {
     /// Its postal address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<SmolStr>,
+    /// How its seats are booked. A show copies them.
+    #[serde(default, skip_serializing_if = "SeatRules::is_none")]
+    pub seat_rules: SeatRules,
 }
 
 /// A theatre was added.
@@ -208,6 +212,9 @@ pub enum TheatreRejection {
     /// A screen without seats.
     #[error("a screen needs at least one seat")]
     NoSeats,
+    /// Its rules on seats make no sense.
+    #[error(transparent)]
+    SeatRules(#[from] SeatRulesFault),
     /// The key was used for another body.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
@@ -285,6 +292,10 @@ impl Theatre {
     }
 }
 
+fn check_rules(theatre: &TheatreDetails) -> Result<(), TheatreRejection> {
+    theatre.seat_rules.fault().map_or(Ok(()), |fault| Err(fault.into()))
+}
+
 /// Whether a layout has seats, each named once, and a wheelchair place beside each companion's.
 fn check_layout(rows: &[LayoutRow]) -> Result<(), TheatreRejection> {
     let mut seen = std::collections::BTreeSet::new();
@@ -330,9 +341,13 @@ impl Decider for Theatre {
         }
         match command {
             TheatreCommand::Add(_) if self.details.is_some() => Err(TheatreRejection::AlreadyExists),
-            TheatreCommand::Add(added) => Ok(vec![added.clone().into()]),
+            TheatreCommand::Add(added) => {
+                check_rules(&added.theatre)?;
+                Ok(vec![added.clone().into()])
+            }
             TheatreCommand::Change(changed) => {
                 let known = self.owned_by(partner)?;
+                check_rules(&changed.theatre)?;
                 Ok(if changed.theatre == *known { vec![] } else { vec![changed.clone().into()] })
             }
             TheatreCommand::AddScreen(_, added) => {

@@ -8,16 +8,20 @@ mod harness;
 
 use cinema::{
     END, START, TTL, at, begun, booked, cancel_booking, cancelled, completed, confirm, confirmed, details,
-    expired, fail, failed, lock, request, scheduled, seats,
+    expired, fail, failed, lock, request, scheduled, seats, taken,
 };
 use harness::{When, given};
 use jiff::Timestamp;
 use marquee_domain::request::KeyReused;
 use marquee_domain::show::{
-    BookingState, BookingStatus, CancelledBy, LockSeats, MAX_SEATS_PER_BOOKING, Near, Rejection, SeatChoice,
-    SeatWish, Show, ShowCancelled, ShowCommand, ShowEvent,
+    BookingState, BookingStatus, CancelledBy, HoardingLimits, LockSeats, MAX_SEATS_PER_BOOKING, Near,
+    Rejection, SeatChoice, SeatWish, Show, ShowCancelled, ShowCommand, ShowEvent,
 };
 use marquee_domain::theatre::SeatType;
+
+fn live_locks(most: u32) -> HoardingLimits {
+    HoardingLimits { live_locks: Some(most), lapsed_locks: None }
+}
 
 fn locking(wanted: &LockSeats) -> ShowCommand {
     ShowCommand::LockSeats(wanted.clone())
@@ -100,22 +104,21 @@ fn a_seat_is_named_once_and_is_in_the_hall() {
 #[test]
 fn all_seats_are_locked_or_none() {
     let show = given::<Show>(booked(&[]));
-    show.refuses(at(1), locking(&of_ben(&["A2", "A1", "A3"])), Rejection::SeatsUnavailable(seats(&["A1"])));
+    show.refuses(at(1), locking(&of_ben(&["A2", "A1", "A3"])), taken(&["A1"], &["A2", "A3", "A4"]));
     show.decides(at(1), locking(&of_ben(&["A2", "A3"])), begun(&of_ben(&["A2", "A3"]), 1, 36_000));
 }
 
 #[test]
 fn a_customer_cannot_lock_a_seat_twice_either() {
     let again = LockSeats { user_id: "asha".into(), ..of_ben(&["A1"]) };
-    given::<Show>(booked(&[])).refuses(at(1), locking(&again), Rejection::SeatsUnavailable(seats(&["A1"])));
+    given::<Show>(booked(&[])).refuses(at(1), locking(&again), taken(&["A1"], &["A2"]));
 }
 
 #[test]
 fn a_customer_holds_only_so_many_live_locks_in_a_show() {
-    let another =
-        |most| LockSeats { user_id: "asha".into(), live_locks_per_user: Some(most), ..of_ben(&["A2"]) };
+    let another = |most| LockSeats { user_id: "asha".into(), hoarding: live_locks(most), ..of_ben(&["A2"]) };
     let show = given::<Show>(booked(&[]));
-    show.refuses(at(TTL - 1), locking(&another(1)), Rejection::TooManyLocks);
+    show.refuses(at(TTL - 1), locking(&another(1)), Rejection::TooManyLocks { retry_after_millis: 1 });
     show.decides(at(1), locking(&another(2)), begun(&another(2), 1, 18_000));
     show.decides(at(TTL), locking(&another(1)), begun(&another(1), TTL, 18_000));
     let of_somebody_else = LockSeats { user_id: "ben".into(), ..another(1) };
@@ -124,7 +127,7 @@ fn a_customer_holds_only_so_many_live_locks_in_a_show() {
 
 #[test]
 fn a_lock_that_was_paid_for_or_given_up_no_longer_counts() {
-    let another = LockSeats { user_id: "asha".into(), live_locks_per_user: Some(1), ..of_ben(&["A2"]) };
+    let another = LockSeats { user_id: "asha".into(), hoarding: live_locks(1), ..of_ben(&["A2"]) };
     for end in [confirmed("b", 1), failed("b"), expired("b"), cancelled("b", CancelledBy::Customer, false)] {
         given::<Show>(booked(&[end])).decides(at(2), locking(&another), begun(&another, 2, 18_000));
     }
@@ -136,7 +139,7 @@ fn a_lock_that_was_paid_for_or_given_up_no_longer_counts() {
 fn a_lock_is_free_exactly_from_its_deadline_on() {
     let show = given::<Show>(booked(&[]));
     let wanted = of_ben(&["A1"]);
-    let taken = Rejection::SeatsUnavailable(seats(&["A1"]));
+    let taken = taken(&["A1"], &["A2"]);
     show.refuses(at(0), locking(&wanted), taken.clone());
     show.refuses(at(TTL - 1), locking(&wanted), taken);
     for now in [TTL, TTL + 1] {
@@ -206,7 +209,7 @@ fn a_lock_that_has_run_out_is_not_written_down_by_a_refused_takeover() {
     let wanted = of_ben(&["A1", "A2"]);
     let holder = LockSeats { user_id: "cyn".into(), booking_id: "d".into(), ..of_ben(&["A2"]) };
     let show = given::<Show>(booked(&begun(&holder, 1, 18_000)));
-    show.refuses(at(TTL), locking(&wanted), Rejection::SeatsUnavailable(seats(&["A2"])));
+    show.refuses(at(TTL), locking(&wanted), taken(&["A2"], &["A3", "A4"]));
 }
 
 #[test]
@@ -263,7 +266,7 @@ fn what_came_too_late_stays_late_by_any_clock() {
 fn a_sold_seat_stays_sold_after_the_deadline_of_its_lock() {
     let show = given::<Show>(booked(&[confirmed("b", TTL - 1)]));
     show.decides(at(TTL), ShowCommand::ExpireDue, []);
-    show.refuses(at(TTL), locking(&of_ben(&["A1"])), Rejection::SeatsUnavailable(seats(&["A1"])));
+    show.refuses(at(TTL), locking(&of_ben(&["A1"])), taken(&["A1"], &["A2"]));
     assert_eq!(status(&show, "b", at(TTL)), BookingStatus::Confirmed);
 }
 
@@ -491,7 +494,7 @@ fn the_same_key_of_another_customer_is_another_booking() {
 fn a_refused_request_leaves_its_key_unused() {
     let refused = of_ben(&["A1"]);
     let show = given::<Show>(booked(&[]));
-    show.refuses(at(1), locking(&refused), Rejection::SeatsUnavailable(seats(&["A1"])));
+    show.refuses(at(1), locking(&refused), taken(&["A1"], &["A2"]));
     assert!(show.screening().unwrap().booking_by_key(&"ben".into(), &"k-ben".into()).is_none());
     assert_eq!(show.screening().unwrap().bookings().count(), 1);
     assert_eq!(*show.screening().unwrap().details, details());

@@ -231,7 +231,16 @@ fn an_expiry_before_the_deadline_is_caught() {
 #[test]
 fn a_refund_of_more_than_came_is_caught() {
     let mut log = sound();
-    let position = find_payment(&log, |event| matches!(event, PaymentEvent::RefundRequested(_)));
+    // Where more came than what the refund is for, one more would be covered.
+    let came_once = |stream: &str| {
+        let mut others = log.iter().filter(|recorded| recorded.stream == stream);
+        !others.any(|recorded| matches!(&recorded.event, Event::Payment(PaymentEvent::Mismatched(_))))
+    };
+    let refund = log.iter().position(|recorded| {
+        let refund = matches!(&recorded.event, Event::Payment(PaymentEvent::RefundRequested(_)));
+        refund && came_once(&recorded.stream)
+    });
+    let position = refund.expect("the sound log has such a refund");
     if let Event::Payment(PaymentEvent::RefundRequested(refund)) = &mut log[position].event {
         refund.amount.minor += 1;
     }
@@ -355,4 +364,18 @@ fn a_log_with_a_gap_a_repeated_id_or_a_time_that_runs_backwards_is_caught() {
     let last = backwards.len() - 1;
     backwards[last].time = jiff::Timestamp::UNIX_EPOCH;
     caught(&backwards, Rule::Log);
+}
+
+#[test]
+fn a_lock_that_is_extended_twice_or_too_late_is_caught() {
+    let log = sound();
+    let position = find_show(&log, |event| matches!(event, ShowEvent::LockExtended(_)));
+    let Event::Show(ShowEvent::LockExtended(extended)) = log[position].event.clone() else { unreachable!() };
+    let mut twice = log.clone();
+    insert_after(&mut twice, position, ShowEvent::from(extended.clone()).into());
+    caught(&twice, Rule::Expiry);
+    let mut late = log;
+    late.truncate(position + 1);
+    late[position].time = extended.expires_at;
+    caught(&late, Rule::Expiry);
 }

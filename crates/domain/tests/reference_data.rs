@@ -13,6 +13,7 @@ use marquee_domain::ids::SeatId;
 use marquee_domain::money::Currency;
 use marquee_domain::request::{KeyReused, Request};
 use marquee_domain::schedule::{Overlap, Schedule, ScheduleCommand, SlotReleased, SlotReserved};
+use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::theatre::{
     LayoutRow, LayoutSeat, OnboardPartner, Partner, PartnerOnboarded, ScreenAdded, ScreenChanged,
     ScreenDetails, SeatType, Theatre, TheatreAdded, TheatreChanged, TheatreCommand, TheatreDetails,
@@ -145,6 +146,7 @@ fn theatre(partner: &str, name: &str) -> TheatreDetails {
         city_id: "blr".into(),
         area: "Centre".into(),
         address: None,
+        seat_rules: SeatRules::default(),
     }
 }
 

@@ -67,6 +67,17 @@ fn the_catalogue_of_events_tells_every_event_of_today_and_each_of_its_fields() {
 }
 
 #[test]
+fn a_theatre_and_a_show_of_before_there_were_seat_rules_have_none() {
+    for name in ["theatre.added.v1", "theatre.changed.v1", "show.scheduled.v1"] {
+        let mut sample: serde_json::Map<String, Value> = serde_json::from_slice(&samples()[name]).unwrap();
+        assert!(sample.remove("seatRules").is_some(), "{name}");
+        let event = codec::decode(name, &serde_json::to_vec(&sample).unwrap()).unwrap();
+        let stored: Value = serde_json::from_slice(&codec::encode(&event).unwrap()).unwrap();
+        assert_eq!(stored, Value::Object(sample), "{name} gains nothing");
+    }
+}
+
+#[test]
 fn a_show_of_before_there_were_sales_windows_is_on_sale_until_it_starts() {
     let mut sample: Value = serde_json::from_slice(&samples()["show.scheduled.v1"]).unwrap();
     sample.as_object_mut().unwrap().remove("sales").unwrap();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use marquee_domain::show::HoardingLimits;
 use marquee_event_store::door::DoorConfig;
 use marquee_projections::{Postgres, ReadModel};
 use serde::Deserialize;
@@ -40,6 +41,7 @@ struct File {
     seat_lock_ttl: Option<String>,
     rate_limit: Option<Limit>,
     live_locks_per_user: Option<Limit>,
+    lapsed_locks_per_user: Option<Limit>,
     log_json: Option<bool>,
     return_origins: Option<Vec<String>>,
     public_url: Option<String>,
@@ -175,6 +177,9 @@ pub struct ServeArgs {
     /// Live seat locks of one user in one show, or `off` [default: 2].
     #[arg(long, env = "MARQUEE_LIVE_LOCKS_PER_USER")]
     live_locks_per_user: Option<String>,
+    /// Seat locks of one user in one show that may go unpaid within an hour, or `off` [default: 6].
+    #[arg(long, env = "MARQUEE_LAPSED_LOCKS_PER_USER")]
+    lapsed_locks_per_user: Option<String>,
     /// Origins that a customer may be sent back to after paying, by commas [default: <https://app.example.com> and the server's
     /// own].
     #[arg(long, env = "MARQUEE_RETURN_ORIGINS", value_delimiter = ',')]
@@ -204,8 +209,8 @@ pub struct ServeConfig {
     pub seat_lock_ttl: Duration,
     /// Requests a second of one client; `None` for no limit.
     pub rate_limit: Option<u32>,
-    /// Live seat locks of one user in one show; `None` for no limit.
-    pub live_locks_per_user: Option<u32>,
+    /// What keeps one customer from holding a hall without buying.
+    pub hoarding: HoardingLimits,
     /// Origins that a customer may be sent back to, beside the server's own.
     pub return_origins: Vec<String>,
     /// The origin that clients reach the server by.
@@ -226,7 +231,9 @@ impl ServeArgs {
         let ttl = text(&self.seat_lock_ttl, &file.seat_lock_ttl, "5m");
         let ttl = parse_duration(&ttl).map_err(|reason| ConfigError::Value("seat-lock-ttl", reason))?;
         let rate = text(&self.rate_limit, &file.rate_limit.as_ref().map(Limit::text), "50");
-        let locks = text(&self.live_locks_per_user, &file.live_locks_per_user.as_ref().map(Limit::text), "2");
+        let live = text(&self.live_locks_per_user, &file.live_locks_per_user.as_ref().map(Limit::text), "2");
+        let lapsed = &file.lapsed_locks_per_user.as_ref().map(Limit::text);
+        let lapsed = text(&self.lapsed_locks_per_user, lapsed, "6");
         let default_origins = || vec!["https://app.example.com".to_owned()];
         Ok(ServeConfig {
             common: self.common.settle(&file)?,
@@ -239,7 +246,10 @@ impl ServeArgs {
             messages: MessagesChoice::settle(self.messages.as_deref(), file.messages.as_deref())?,
             seat_lock_ttl: ttl,
             rate_limit: limit("rate-limit", &rate)?,
-            live_locks_per_user: limit("live-locks-per-user", &locks)?,
+            hoarding: HoardingLimits {
+                live_locks: limit("live-locks-per-user", &live)?,
+                lapsed_locks: limit("lapsed-locks-per-user", &lapsed)?,
+            },
             return_origins: self
                 .return_origins
                 .clone()

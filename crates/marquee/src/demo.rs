@@ -9,6 +9,7 @@ use marquee_commands::{CommandError, Commands, Context, ScheduleShow};
 use marquee_domain::catalogue::{CatalogueRejection, CityAdded, MovieAdded, MovieDetails};
 use marquee_domain::ids::{CityId, MovieId, PartnerId, ScreenId, SeatId, ShowId, TheatreId};
 use marquee_domain::money::Currency;
+use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{Rejection, SalesWindow};
 use marquee_domain::theatre::{
     LayoutRow, LayoutSeat, PartnerOnboarded, ScreenAdded, ScreenDetails, SeatType, TheatreAdded,
@@ -143,6 +144,7 @@ pub async fn load(commands: &Commands, now: Timestamp) -> Result<(), Failure> {
                 city_id: CityId::from(city.id),
                 area: (*area).into(),
                 address: None,
+                seat_rules: SeatRules::default(),
             };
             there(commands.add_theatre(&ctx, TheatreAdded { theatre: details, request: None }).await)?;
             for number in 1..=2 {

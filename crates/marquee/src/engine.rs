@@ -78,7 +78,7 @@ impl Engine {
         let contacts = Contacts::open(data_dir, &secrets::contacts_key(data_dir)?)?;
         let rules = CommandsConfig {
             seat_lock_ttl: config.seat_lock_ttl,
-            live_locks_per_user: config.live_locks_per_user,
+            hoarding: config.hoarding,
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);

@@ -16,6 +16,7 @@ use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, SeatId, ShowId};
 use marquee_domain::money::Currency;
 use marquee_domain::pricing::Pricing;
+use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
     BookingConfirmed, BookingExpired, BookingPaymentPending, SalesWindow, SeatsLocked, ShowDetails,
     ShowEvent, ShowScheduled,
@@ -91,6 +92,7 @@ impl Load {
                 currency: Currency::inr(),
                 prices: BTreeMap::from([(SeatType::Regular, 18_000)]),
                 sales: SalesWindow::default(),
+                seat_rules: SeatRules::default(),
                 rows: vec![LayoutRow { row_label: "A".into(), seats: (0..SEATS).map(seat).collect() }],
             };
             self.append(show, vec![ShowScheduled { show: details, request: None }.into()]).await?;

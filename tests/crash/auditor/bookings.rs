@@ -25,6 +25,7 @@ struct Held {
     state: State,
     seats: Vec<String>,
     expires: Option<Timestamp>,
+    extended: bool,
 }
 
 /// Follows every booking and every seat through every prefix of the log.
@@ -34,6 +35,7 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
     let mut keys: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for event in events {
         house(event, &mut owners, found);
+        extended(event, &mut bookings, found);
         let Some(entered) = state_of(name(event)) else { continue };
         let (show, id) = (text(&event["stream"]), booking(event));
         if entered == State::SeatsLocked {
@@ -56,7 +58,7 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
             found.check(expires > time(&event["time"]), "I10", || {
                 format!("{}: expires at once", place(event))
             });
-            bookings.insert(id, Held { state: entered, seats, expires });
+            bookings.insert(id, Held { state: entered, seats, expires, extended: false });
             continue;
         }
         let Some(held) = bookings.get_mut(id) else {
@@ -91,6 +93,21 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
         });
         found.check(held.state != State::SeatsLocked, "I4", || format!("{id} was never priced"));
     }
+}
+
+/// A lock is extended once, by its holder, before it ends.
+fn extended(event: &Value, bookings: &mut BTreeMap<&str, Held>, found: &mut Findings) {
+    if name(event) != "booking.lock-extended" {
+        return;
+    }
+    let (id, at, until) = (booking(event), time(&event["time"]), time(&event["data"]["expiresAt"]));
+    let sound = bookings.get_mut(id).is_some_and(|held| {
+        let sound = held.state == State::PaymentPending && !held.extended;
+        let sound = sound && at < held.expires && held.expires < until;
+        (held.extended, held.expires) = (true, until);
+        sound
+    });
+    found.check(sound, "I10", || format!("{}: {id} could not be extended", place(event)));
 }
 
 /// A seat that the house keeps belongs to nobody else.

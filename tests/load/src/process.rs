@@ -62,7 +62,16 @@ impl Server {
             .env("MARQUEE_SANDBOX_SECRET", crate::scenario::SANDBOX_SECRET)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&data)
-            .args(["--rate-limit", "off", "--live-locks-per-user", "off", "--seat-lock-ttl", "30m"]);
+            .args([
+                "--rate-limit",
+                "off",
+                "--live-locks-per-user",
+                "off",
+                "--lapsed-locks-per-user",
+                "off",
+                "--seat-lock-ttl",
+                "30m",
+            ]);
         let server = Self::start("marquee", command, &data.join("server.json"), dir).await?;
         server.ready().await?;
         Ok(server)

@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod create;
+pub(crate) mod extend;
 pub(crate) mod list;
 pub(crate) mod read;
 

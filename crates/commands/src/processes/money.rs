@@ -129,6 +129,7 @@ impl MoneyProcess {
                 | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::PaymentPending(_)
+                | ShowEvent::LockExtended(_)
                 | ShowEvent::Expired(_)
                 | ShowEvent::Completed(_) => {}
             },

@@ -132,6 +132,7 @@ impl RedemptionProcess {
                 | ShowEvent::SeatsBlocked(_)
                 | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
+                | ShowEvent::LockExtended(_)
                 | ShowEvent::Confirmed(_),
             )
             | Event::Payment(_)

@@ -55,6 +55,7 @@ impl Timer {
         let Event::Show(event) = event else { return None };
         let (due, kind) = match event {
             ShowEvent::SeatsLocked(locked) => (locked.expires_at, TimerKind::Expire),
+            ShowEvent::LockExtended(extended) => (extended.expires_at, TimerKind::Expire),
             ShowEvent::Scheduled(scheduled) => (scheduled.show.end_time, TimerKind::Complete),
             ShowEvent::Changed(changed) => (changed.end_time?, TimerKind::Complete),
             ShowEvent::Cancelled(_)

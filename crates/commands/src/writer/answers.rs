@@ -27,6 +27,7 @@ impl Noted {
         let Event::Show(event) = event else { return None };
         match event {
             ShowEvent::PaymentPending(event) => Some(Self::Created(event.booking_id.clone())),
+            ShowEvent::LockExtended(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Confirmed(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Failed(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Expired(event) => Some(Self::Moved(event.booking_id.clone())),

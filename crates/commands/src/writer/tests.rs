@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, SeatId, ShowId};
 use marquee_domain::money::Currency;
 use marquee_domain::pricing::PriceTerms;
+use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
-    LockSeats, SalesWindow, SeatChoice, Show, ShowCommand, ShowDetails, ShowScheduled,
+    HoardingLimits, LockSeats, SalesWindow, SeatChoice, Show, ShowCommand, ShowDetails, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 use marquee_event_store::clock::Clock;
@@ -50,6 +51,7 @@ fn scheduled(now: Timestamp) -> ShowCommand {
         currency: Currency::inr(),
         prices: [(SeatType::Regular, 18_000)].into(),
         sales: SalesWindow::default(),
+        seat_rules: SeatRules::default(),
         rows: vec![LayoutRow { row_label: "A".into(), seats: (1..=SEATS).map(seat).collect() }],
     };
     ShowCommand::Schedule(ShowScheduled { show, request: None })
@@ -75,7 +77,7 @@ fn command(random: &mut fastrand::Rng, number: u32) -> ShowCommand {
                 idempotency_key: number.to_string().as_str().into(),
                 fingerprint: "f".into(),
                 ttl_millis: u64::try_from(TTL.as_millis()).unwrap(),
-                live_locks_per_user: None,
+                hoarding: HoardingLimits::default(),
             })
         }
     }

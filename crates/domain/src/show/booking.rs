@@ -21,6 +21,8 @@ pub struct Booking {
     pub seat_ids: Vec<SeatId>,
     /// The end of its seat lock.
     pub expires_at: Timestamp,
+    /// The end that the lock had at first, where it was extended since.
+    pub extended_from: Option<Timestamp>,
     /// The key that began it.
     pub idempotency_key: IdempotencyKey,
     /// A hash of the body that began it.

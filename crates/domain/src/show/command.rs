@@ -6,10 +6,12 @@ use smol_str::SmolStr;
 use crate::ids::{BookingId, IdempotencyKey, OfferCode, PaymentId, SeatId, UserId};
 use crate::pricing::{CouponRefused, PriceTerms};
 use crate::request::{KeyReused, Request};
+use crate::seat_rules::SeatRule;
 use crate::show::booking::BookingStatus;
 use crate::show::event::{
     ClientInfo, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowScheduled,
 };
+use crate::show::hoarding::HoardingLimits;
 use crate::show::seating::SeatWish;
 
 /// Most seats in one booking.
@@ -36,8 +38,8 @@ pub struct LockSeats {
     pub fingerprint: SmolStr,
     /// How long the lock lasts, in milliseconds.
     pub ttl_millis: u64,
-    /// Most live locks that one user may hold in one show; `None` for no limit.
-    pub live_locks_per_user: Option<u32>,
+    /// What keeps one customer from holding a hall without buying.
+    pub hoarding: HoardingLimits,
 }
 
 /// The seats of a booking, all or none.
@@ -68,6 +70,17 @@ pub struct CancelBooking {
     pub user_id: UserId,
 }
 
+/// A customer wants the seats of a booking held for longer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtendLock {
+    /// The booking.
+    pub booking_id: BookingId,
+    /// Who asks: only its owner may.
+    pub user_id: UserId,
+    /// The request that asks.
+    pub request: Option<Request>,
+}
+
 /// What is wanted of a show.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "commands live for one decision, and few wait at a time")]
@@ -86,6 +99,8 @@ pub enum ShowCommand {
     ReleaseSeats(SeatsReleased),
     /// Begins a booking.
     LockSeats(LockSeats),
+    /// Holds the seats of a booking for longer, where the theatre offers that, once.
+    ExtendLock(ExtendLock),
     /// A booking's payment has come. At or after the deadline it does not confirm: it writes down that the booking expired.
     Confirm {
         /// The booking.
@@ -159,9 +174,24 @@ pub enum Rejection {
     /// The show has no such seats.
     #[error("the show has no such seats")]
     UnknownSeats(Vec<SeatId>),
-    /// Somebody else has them.
+    /// Somebody else has some of them.
     #[error("one or more seats are no longer available")]
-    SeatsUnavailable(Vec<SeatId>),
+    SeatsUnavailable {
+        /// Those.
+        seats: Vec<SeatId>,
+        /// As many of the same types, side by side in the same row, that are free.
+        instead: Option<Vec<SeatId>>,
+    },
+    /// The theatre's rules on seats do not let them be booked so.
+    #[error("{rule}")]
+    AgainstSeatRule {
+        /// The rule.
+        rule: SeatRule,
+        /// The seats for which it refuses.
+        seats: Vec<SeatId>,
+        /// Seats that it would let be booked.
+        instead: Option<Vec<SeatId>>,
+    },
     /// So many seats that suit the wish are not free, or not beside each other.
     #[error("there are no such seats left")]
     NoSeatsFit,
@@ -173,7 +203,16 @@ pub enum Rejection {
     ClaimLapsed,
     /// The customer holds as many locks of this show as one may.
     #[error("too many live seat locks in this show")]
-    TooManyLocks,
+    TooManyLocks {
+        /// The first of them ends then.
+        retry_after_millis: u64,
+    },
+    /// The customer has let as many locks of this show lapse as one may.
+    #[error("too many seat locks of this show were not paid for")]
+    TooManyLapsedLocks {
+        /// One of them is forgotten then.
+        retry_after_millis: u64,
+    },
     /// No such booking.
     #[error("there is no such booking")]
     UnknownBooking,
@@ -189,6 +228,15 @@ pub enum Rejection {
     /// The booking cannot be cancelled.
     #[error("a booking that is {0} cannot be cancelled")]
     NotCancellable(BookingStatus),
+    /// The theatre does not let locks be extended.
+    #[error("the theatre does not hold seats for longer")]
+    ExtensionNotOffered,
+    /// The lock was extended before.
+    #[error("the seat lock was extended before")]
+    AlreadyExtended,
+    /// The booking has no lock to extend.
+    #[error("the seat lock of a booking that is {0} cannot be extended")]
+    NotExtendable(BookingStatus),
     /// The key was used for another body.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
@@ -203,6 +251,7 @@ impl ShowCommand {
             Self::Cancel(cancelled) => cancelled.request.as_ref(),
             Self::BlockSeats(blocked) => blocked.request.as_ref(),
             Self::ReleaseSeats(released) => released.request.as_ref(),
+            Self::ExtendLock(extend) => extend.request.as_ref(),
             Self::LockSeats(_)
             | Self::Confirm { .. }
             | Self::Fail { .. }

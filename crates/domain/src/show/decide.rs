@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use crate::Decider;
 use crate::ids::{BookingId, OfferCode, PaymentId, SeatId};
 use crate::pricing::{PriceTerms, Pricing};
-use crate::seat_rules::Companions;
+use crate::seat_rules::SeatRule;
 use crate::show::booking::{Booking, BookingState, BookingStatus};
 use crate::show::command::{
-    CancelBooking, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
+    CancelBooking, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
 };
 use crate::show::event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails, ShowEvent,
-    ShowScheduled,
+    BookingPaymentPending, CancelledBy, LockExtended, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails,
+    ShowEvent, ShowScheduled,
 };
 use crate::show::seating::Seating;
 use crate::show::{Screening, Show};
@@ -24,6 +24,7 @@ use crate::time;
 
 /// Most bookings that one sweep ends: bounds an append. The next sweep takes the rest.
 const MOST_AT_ONCE: usize = 500;
+const MILLIS_PER_SECOND: u64 = 1_000;
 
 pub(super) type Decision = Result<Vec<ShowEvent>, Rejection>;
 
@@ -49,6 +50,7 @@ impl Decider for Show {
             ShowCommand::BlockSeats(wanted) => self.screening()?.block(now, wanted),
             ShowCommand::ReleaseSeats(wanted) => self.screening()?.give_back(now, wanted),
             ShowCommand::LockSeats(lock) => self.screening()?.lock_seats(now, lock),
+            ShowCommand::ExtendLock(extend) => self.screening()?.extend_lock(now, extend),
             ShowCommand::Confirm { booking_id, payment_id } => {
                 self.screening()?.confirm(now, booking_id, payment_id)
             }
@@ -198,9 +200,8 @@ impl Screening {
         if lock.lock_before.is_some_and(|lock_before| now >= lock_before) {
             return Err(Rejection::ClaimLapsed);
         }
-        if lock.live_locks_per_user.is_some_and(|most| self.live_locks(now, lock) >= most as usize) {
-            return Err(Rejection::TooManyLocks);
-        }
+        self.check_hoarding(now, &lock.user_id, lock.hoarding)?;
+        self.check_numbers(now, lock)?;
         let seat_ids = self.choose(now, &lock.seats)?;
         // A lock that has run out is written down before its seats go to somebody else: no prefix of the log shows
         // two live bookings on one seat.
@@ -237,19 +238,68 @@ impl Screening {
 
     fn choose(&self, now: Timestamp, choice: &SeatChoice) -> Result<Vec<SeatId>, Rejection> {
         let free = |seat: &SeatId| self.is_free(seat, now);
+        let rules = self.details.seat_rules;
+        let seating = Seating::new(&self.details.rows, free, rules.companions);
         match choice {
             SeatChoice::These(seats) => {
                 let unavailable: Vec<SeatId> = seats.iter().filter(|seat| !free(seat)).cloned().collect();
-                if unavailable.is_empty() {
-                    Ok(seats.clone())
-                } else {
-                    Err(Rejection::SeatsUnavailable(unavailable))
+                if !unavailable.is_empty() {
+                    let instead = seating.in_the_same_row(seats);
+                    return Err(Rejection::SeatsUnavailable { seats: unavailable, instead });
                 }
+                seating.check_companions(seats)?;
+                if rules.no_single_seats {
+                    seating.check_singles(seats)?;
+                }
+                Ok(seats.clone())
             }
-            SeatChoice::Best(wish) => Seating::new(&self.details.rows, free, Companions::Free)
-                .best(wish)
-                .ok_or(Rejection::NoSeatsFit),
+            // Of these the best break no rule: they leave nobody alone where any would.
+            SeatChoice::Best(wish) => seating.best(wish).ok_or(Rejection::NoSeatsFit),
         }
+    }
+
+    /// A theatre's limits on how many seats a booking has, and a customer.
+    fn check_numbers(&self, now: Timestamp, lock: &LockSeats) -> Result<(), Rejection> {
+        let rules = &self.details.seat_rules;
+        let wanted = match &lock.seats {
+            SeatChoice::These(seats) => seats.len(),
+            SeatChoice::Best(wish) => wish.quantity,
+        };
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let broken = |rule| Rejection::AgainstSeatRule { rule, seats: vec![], instead: None };
+        if let Some(most) = rules.seats_per_booking.filter(|most| wanted > *most) {
+            return Err(broken(SeatRule::SeatsPerBooking { most }));
+        }
+        if let Some(most) = rules.seats_per_user {
+            let held = self.seats_of(now, &lock.user_id);
+            if held.saturating_add(wanted) > most {
+                return Err(broken(SeatRule::SeatsPerUser { most, held }));
+            }
+        }
+        Ok(())
+    }
+
+    fn extend_lock(&self, now: Timestamp, extend: &ExtendLock) -> Decision {
+        let booking = self.booking(&extend.booking_id)?;
+        if booking.user_id != extend.user_id {
+            return Err(Rejection::NotYours);
+        }
+        match booking.status(now) {
+            BookingStatus::PaymentPending => {}
+            BookingStatus::Expired => return Err(Rejection::BookingExpired),
+            status @ (BookingStatus::SeatsLocked
+            | BookingStatus::Confirmed
+            | BookingStatus::Completed
+            | BookingStatus::Failed
+            | BookingStatus::Cancelled) => return Err(Rejection::NotExtendable(status)),
+        }
+        let seconds = self.details.seat_rules.lock_extension_seconds.ok_or(Rejection::ExtensionNotOffered)?;
+        if booking.extended_from.is_some() {
+            return Err(Rejection::AlreadyExtended);
+        }
+        let expires_at = time::after(booking.expires_at, u64::from(seconds) * MILLIS_PER_SECOND);
+        let (booking_id, request) = (booking.id.clone(), extend.request.clone());
+        Ok(vec![LockExtended { booking_id, expires_at, request }.into()])
     }
 
     fn confirm(&self, now: Timestamp, id: &BookingId, payment: &PaymentId) -> Decision {
@@ -328,12 +378,6 @@ impl Screening {
         let unknown: Vec<SeatId> =
             seats.iter().filter(|seat| !self.seats.contains_key(*seat)).cloned().collect();
         if unknown.is_empty() { Ok(()) } else { Err(Rejection::UnknownSeats(unknown)) }
-    }
-
-    fn live_locks(&self, now: Timestamp, lock: &LockSeats) -> usize {
-        let pending = self.pending_of_user.get(&lock.user_id);
-        let bookings = pending.into_iter().flatten().filter_map(|id| self.bookings.get(id));
-        bookings.filter(|booking| booking.holds_seats(now)).count()
     }
 
     /// The bookings that still hold one of these seats in the log, though their deadline has passed.

@@ -14,6 +14,7 @@ use crate::ids::{
 use crate::money::Currency;
 use crate::pricing::Pricing;
 use crate::request::Request;
+use crate::seat_rules::SeatRules;
 use crate::show::sales::SalesWindow;
 use crate::theatre::{LayoutRow, SeatType};
 
@@ -52,6 +53,9 @@ pub struct ShowDetails {
     /// When it is on sale.
     #[serde(default, skip_serializing_if = "SalesWindow::is_unbounded")]
     pub sales: SalesWindow,
+    /// How its seats are booked, as its theatre had it when it was scheduled.
+    #[serde(default, skip_serializing_if = "SeatRules::is_none")]
+    pub seat_rules: SeatRules,
     /// The seats.
     pub rows: Vec<LayoutRow>,
 }
@@ -174,6 +178,19 @@ pub struct BookingPaymentPending {
     pub pricing: Pricing,
 }
 
+/// A customer holds the seats of a booking for longer, once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockExtended {
+    /// The booking.
+    pub booking_id: BookingId,
+    /// The new end of the lock, exclusive.
+    pub expires_at: Timestamp,
+    /// The request that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+}
+
 /// A booking was paid: its seats are sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -247,6 +264,7 @@ events! {
         SeatsReleased(SeatsReleased) = "show.seats-released.v1",
         SeatsLocked(SeatsLocked) = "booking.seats-locked.v1",
         PaymentPending(BookingPaymentPending) = "booking.payment-pending.v1",
+        LockExtended(LockExtended) = "booking.lock-extended.v1",
         Confirmed(BookingConfirmed) = "booking.confirmed.v1",
         Failed(BookingFailed) = "booking.failed.v1",
         Expired(BookingExpired) = "booking.expired.v1",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ids::{BookingId, SeatId};
 use crate::request::Answered;
 use crate::show::booking::{Booking, BookingState};
-use crate::show::event::{SeatsLocked, ShowChanged, ShowDetails, ShowEvent, ShowScheduled};
+use crate::show::event::{LockExtended, SeatsLocked, ShowChanged, ShowDetails, ShowEvent, ShowScheduled};
 use crate::show::{Screening, Seat, Show};
 
 impl Show {
@@ -25,6 +25,7 @@ impl Show {
                 | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::PaymentPending(_)
+                | ShowEvent::LockExtended(_)
                 | ShowEvent::Confirmed(_)
                 | ShowEvent::Failed(_)
                 | ShowEvent::Expired(_)
@@ -71,7 +72,7 @@ impl Screening {
             bookings: HashMap::new(),
             keys: HashMap::new(),
             pending: BTreeSet::new(),
-            pending_of_user: HashMap::new(),
+            customers: HashMap::new(),
             confirmed: BTreeSet::new(),
             answered: Arc::new(answered),
         }
@@ -103,6 +104,7 @@ impl Screening {
                 booking.pricing = Some(priced.pricing.clone());
                 booking.state = BookingState::PaymentPending;
             }),
+            ShowEvent::LockExtended(extended) => self.extend(extended),
             ShowEvent::Confirmed(confirmed) => {
                 self.no_longer_pending(&confirmed.booking_id);
                 self.confirmed.insert(confirmed.booking_id.clone());
@@ -137,6 +139,7 @@ impl Screening {
             user_id: locked.user_id.clone(),
             seat_ids: locked.seat_ids.clone(),
             expires_at: locked.expires_at,
+            extended_from: None,
             idempotency_key: locked.idempotency_key.clone(),
             fingerprint: locked.fingerprint.clone(),
             pricing: None,
@@ -145,7 +148,7 @@ impl Screening {
         self.set_holder(&locked.seat_ids, |_| Some(locked.booking_id.clone()));
         self.keys.insert((locked.user_id.clone(), locked.idempotency_key.clone()), locked.booking_id.clone());
         self.pending.insert((locked.expires_at, locked.booking_id.clone()));
-        self.pending_of_user.entry(locked.user_id.clone()).or_default().push(locked.booking_id.clone());
+        self.customers.entry(locked.user_id.clone()).or_default().begins(locked.booking_id.clone());
         self.bookings.insert(locked.booking_id.clone(), Arc::new(booking));
     }
 
@@ -153,6 +156,9 @@ impl Screening {
         let Some(booking) = self.bookings.get(id).cloned() else { return };
         self.no_longer_pending(id);
         self.confirmed.remove(id);
+        if let Some(customer) = self.customers.get_mut(&booking.user_id) {
+            customer.ends(&booking, &state);
+        }
         self.set_holder(&booking.seat_ids, |holder| holder.filter(|holder| holder != id));
         self.update(id, |booking| booking.state = state);
     }
@@ -160,13 +166,19 @@ impl Screening {
     fn no_longer_pending(&mut self, id: &BookingId) {
         let Some(booking) = self.bookings.get(id) else { return };
         self.pending.remove(&(booking.expires_at, id.clone()));
-        let user = booking.user_id.clone();
-        if let Some(pending) = self.pending_of_user.get_mut(&user) {
-            pending.retain(|other| other != id);
-            if pending.is_empty() {
-                self.pending_of_user.remove(&user);
-            }
+    }
+
+    fn extend(&mut self, extended: &LockExtended) {
+        Arc::make_mut(&mut self.answered).remember(extended.request.as_ref());
+        let id = &extended.booking_id;
+        let Some(before) = self.bookings.get(id).map(|booking| booking.expires_at) else { return };
+        if self.pending.remove(&(before, id.clone())) {
+            self.pending.insert((extended.expires_at, id.clone()));
         }
+        self.update(id, |booking| {
+            booking.extended_from = Some(before);
+            booking.expires_at = extended.expires_at;
+        });
     }
 
     fn set_holder(&mut self, seats: &[SeatId], holder: impl Fn(Option<BookingId>) -> Option<BookingId>) {

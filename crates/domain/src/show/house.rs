@@ -15,7 +15,7 @@ impl Screening {
         let taken = |seat: &&SeatId| self.owner(seat, now).is_some();
         let taken: Vec<SeatId> = wanted.seat_ids.iter().filter(taken).cloned().collect();
         if !taken.is_empty() {
-            return Err(Rejection::SeatsUnavailable(taken));
+            return Err(Rejection::SeatsUnavailable { seats: taken, instead: None });
         }
         let seat_ids = self.house_seats(&wanted.seat_ids, false);
         if seat_ids.is_empty() {

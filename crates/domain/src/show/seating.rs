@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SeatId;
-use crate::seat_rules::Companions;
+use crate::seat_rules::{Companions, SeatRule};
+use crate::show::command::Rejection;
 use crate::theatre::{LayoutRow, LayoutSeat, SeatType, neighbours};
 
 /// What it costs to leave room to a side into which groups of the same size do not fit without rest, in half seats to the side.
@@ -99,7 +100,7 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
         let suits = |seats: &[LayoutSeat]| seats.iter().all(|seat| wish.suits(seat.seat_type));
         let none = BTreeSet::new();
         if wish.adjacent {
-            let found = self.beside_each_other(wish.quantity, aim, &none, &suits)?;
+            let found = self.beside_each_other(self.rows, wish.quantity, aim, &none, &suits)?;
             return Some(ids(found.seats));
         }
         // In as few groups as there are.
@@ -107,7 +108,7 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
         let mut together = wish.quantity;
         while chosen.len() < wish.quantity {
             together = together.min(wish.quantity - chosen.len());
-            if let Some(found) = self.beside_each_other(together, aim, &taken, &suits) {
+            if let Some(found) = self.beside_each_other(self.rows, together, aim, &taken, &suits) {
                 taken.extend(found.seats.iter().map(|seat| &seat.seat_id));
                 chosen.extend(ids(found.seats));
             } else if together == 1 {
@@ -119,12 +120,64 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
         Some(chosen)
     }
 
+    /// Whether the rule on companions' seats lets a choice be booked.
+    ///
+    /// # Errors
+    /// The rule, the seats for which it does not, and the choice with the companions' seats that it lacks.
+    pub fn check_companions(&self, chosen: &[SeatId]) -> Result<(), Rejection> {
+        if self.companions == Companions::Free {
+            return Ok(());
+        }
+        let seats = self.unaccompanied(chosen);
+        let Some(first) = seats.first() else { return Ok(()) };
+        let is_companion = self.seat(first).is_some_and(|seat| seat.seat_type == SeatType::Companion);
+        let rule = if is_companion {
+            SeatRule::CompanionNeedsWheelchair
+        } else {
+            SeatRule::WheelchairNeedsCompanion
+        };
+        Err(Rejection::AgainstSeatRule { rule, instead: self.accompanied(chosen), seats })
+    }
+
+    /// Whether a choice leaves no seat alone, or the hall has as many seats nowhere that leave none.
+    ///
+    /// # Errors
+    /// The rule, the seats that would be left alone, and seats that would leave none.
+    pub fn check_singles(&self, chosen: &[SeatId]) -> Result<(), Rejection> {
+        let seats = self.left_alone(chosen);
+        if seats.is_empty() {
+            return Ok(());
+        }
+        match self.instead_of(chosen) {
+            None => Ok(()),
+            instead => Err(Rejection::AgainstSeatRule { rule: SeatRule::NoSingleSeats, seats, instead }),
+        }
+    }
+
     /// As many seats of the same types, side by side, that leave none alone: the nearest to a choice that does.
     /// `None` where the hall has no such seats.
     pub fn instead_of(&self, chosen: &[SeatId]) -> Option<Vec<SeatId>> {
+        let found = self.nearest(chosen, self.rows)?;
+        (found.leaves_alone == 0).then(|| ids(found.seats))
+    }
+
+    /// As many seats of the same types, side by side, in the row where a choice is or begins: the best that are free.
+    pub fn in_the_same_row(&self, chosen: &[SeatId]) -> Option<Vec<SeatId>> {
+        let first = chosen.first()?;
+        let here = |row: &LayoutRow| row.seats.iter().any(|seat| seat.seat_id == *first);
+        let row = self.rows.iter().position(here)?;
+        self.nearest(chosen, &self.rows[row..=row]).map(|found| ids(found.seats))
+    }
+
+    fn seat(&self, id: &SeatId) -> Option<&'a LayoutSeat> {
+        self.rows.iter().flat_map(|row| &row.seats).find(|seat| seat.seat_id == *id)
+    }
+
+    /// As many seats of the same types, side by side, that are the best of these rows and near the choice.
+    fn nearest(&self, chosen: &[SeatId], rows: &'a [LayoutRow]) -> Option<Found<'a>> {
         let wanted: BTreeSet<&SeatId> = chosen.iter().collect();
         let (mut types, mut aim, mut columns) = (Vec::new(), None, Vec::new());
-        for (number, row) in self.rows.iter().enumerate() {
+        for (number, row) in rows.iter().enumerate() {
             let mut column = 0;
             for seat in &row.seats {
                 column += usize::from(seat.gap_before);
@@ -138,14 +191,16 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
             }
         }
         let aim = Aim { row: aim?, column: Some(columns.iter().sum::<usize>() / columns.len()) };
+        if types.len() < chosen.len() {
+            return None;
+        }
         types.sort_unstable();
         let suits = |seats: &[LayoutSeat]| {
             let mut of_these: Vec<SeatType> = seats.iter().map(|seat| seat.seat_type).collect();
             of_these.sort_unstable();
             of_these == types
         };
-        let found = self.beside_each_other(chosen.len(), aim, &BTreeSet::new(), &suits)?;
-        (found.leaves_alone == 0).then(|| ids(found.seats))
+        self.beside_each_other(rows, chosen.len(), aim, &BTreeSet::new(), &suits)
     }
 
     /// Seats that are free, have a free neighbour now, and would have none if these were taken.
@@ -233,12 +288,13 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
 
     fn beside_each_other(
         &self,
+        rows: &'a [LayoutRow],
         quantity: usize,
         aim: Aim,
         taken: &BTreeSet<&SeatId>,
         suits: Suits<'_>,
     ) -> Option<Found<'a>> {
-        let rows = self.rows.iter().enumerate();
+        let rows = rows.iter().enumerate();
         let found = rows.flat_map(|(number, row)| {
             let rows_off = ROW * number.abs_diff(aim.row);
             let in_row = self.in_row(row, quantity.max(1), aim.column, taken, suits).into_iter();
@@ -272,7 +328,10 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
                 }
                 let (left, right) = (block[..within.start].iter().rev(), block[within.end..].iter());
                 let room = [self.room(left, taken), self.room(right, taken)];
-                let leaves_alone = room.iter().filter(|room| **room == 1).count();
+                // A seat beside a wheelchair place has no neighbour to lose.
+                let edges =
+                    [seats.first(), seats.last()].map(|edge| edge.is_some_and(|it| is_common(it.seat_type)));
+                let leaves_alone = room.iter().zip(edges).filter(|(room, edge)| **room == 1 && *edge).count();
                 let odd = room.iter().filter(|room| !room.is_multiple_of(quantity)).count();
                 // Twice the distance between the middles, in seats.
                 let off = (2 * (left_of_block + index) + quantity).abs_diff(column.unwrap_or(width));

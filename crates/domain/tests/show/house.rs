@@ -49,7 +49,7 @@ fn the_house_keeps_free_seats_and_gives_them_back() {
 #[test]
 fn a_seat_that_the_house_keeps_cannot_be_booked_until_it_is_given_back() {
     let show = given::<Show>([scheduled(), blocked(&["A1"]).into()]);
-    let taken = Rejection::SeatsUnavailable(seats(&["A1"]));
+    let taken = Rejection::SeatsUnavailable { seats: seats(&["A1"]), instead: None };
     show.refuses(at(0), ShowCommand::LockSeats(wants(&["A1", "A2"])), taken);
     let show = given::<Show>([scheduled(), blocked(&["A1"]).into(), released(&["A1"]).into()]);
     show.decides(at(0), ShowCommand::LockSeats(lock()), begun(&lock(), 0, 18_000));
@@ -78,7 +78,7 @@ fn only_what_changes_is_written_down() {
 
 #[test]
 fn a_seat_that_somebody_holds_or_bought_is_not_taken_away_and_nothing_is_blocked() {
-    let taken = Rejection::SeatsUnavailable(seats(&["A1"]));
+    let taken = Rejection::SeatsUnavailable { seats: seats(&["A1"]), instead: None };
     given::<Show>(booked(&[])).refuses(at(TTL - 1), block(&["A1", "A2"]), taken.clone());
     given::<Show>(booked(&[confirmed("b", 1)])).refuses(at(TTL), block(&["A2", "A1"]), taken);
 }

@@ -65,6 +65,7 @@ struct Seen {
     stream: String,
     seats: Vec<SeatId>,
     expires_at: Timestamp,
+    extended: bool,
     life: Life,
     price: Option<Money>,
 }
@@ -233,6 +234,15 @@ impl Checker {
                 booking.price = Some(begun.pricing.amount());
                 Ok(())
             }
+            ShowEvent::LockExtended(extended) => {
+                let id = &extended.booking_id;
+                let booking = self.steps(id, stream, &[Life::Pending], Life::Pending)?;
+                let (before, once) = (booking.expires_at, !booking.extended);
+                booking.extended = true;
+                booking.expires_at = extended.expires_at;
+                let sound = once && *time < before && before < extended.expires_at;
+                require(sound, Rule::Expiry, || format!("{id} is extended from {before} at {time}"))
+            }
             ShowEvent::Confirmed(confirmed) => {
                 let paid = self.captures.contains(&confirmed.payment_id);
                 let id = &confirmed.booking_id;
@@ -289,6 +299,7 @@ impl Checker {
             stream: stream.to_owned(),
             seats: locked.seat_ids.clone(),
             expires_at: locked.expires_at,
+            extended: false,
             life: Life::Locked,
             price: None,
         };

@@ -7,10 +7,11 @@ use marquee_domain::ids::{BookingId, IdempotencyKey, SeatId, UserId};
 use marquee_domain::money::Currency;
 use marquee_domain::pricing::{PriceTerms, Pricing};
 use marquee_domain::request::Request;
+use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, LockSeats, SalesWindow, SeatChoice, SeatsLocked, ShowCommand,
-    ShowDetails, ShowEvent, ShowScheduled,
+    BookingPaymentPending, CancelledBy, HoardingLimits, LockSeats, Rejection, SalesWindow, SeatChoice,
+    SeatsLocked, ShowCommand, ShowDetails, ShowEvent, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 
@@ -53,6 +54,7 @@ pub fn details() -> ShowDetails {
         currency: Currency::inr(),
         prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_000)]),
         sales: SalesWindow::default(),
+        seat_rules: SeatRules::default(),
         rows: vec![row("A", 11, SeatType::Regular), row("B", 2, SeatType::Premium)],
     }
 }
@@ -82,8 +84,13 @@ pub fn lock() -> LockSeats {
         idempotency_key: "k".into(),
         fingerprint: "body".into(),
         ttl_millis: TTL.unsigned_abs(),
-        live_locks_per_user: None,
+        hoarding: HoardingLimits::default(),
     }
+}
+
+/// Seats that somebody else has, and what is proposed instead.
+pub fn taken(names: &[&str], instead: &[&str]) -> Rejection {
+    Rejection::SeatsUnavailable { seats: seats(names), instead: Some(seats(instead)) }
 }
 
 /// The two events that begin a booking at an instant.

@@ -8,9 +8,11 @@ use marquee_domain::money::Currency;
 use marquee_domain::payment::{IntentCreated, PaymentCommand, PaymentInitiated, RefundCause};
 use marquee_domain::pricing::PriceTerms;
 use marquee_domain::request::Request;
+use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
-    CancelBooking, ChangeShow, LockSeats, Near, SalesWindow, SeatChoice, SeatWish, SeatsBlocked,
-    SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowScheduled,
+    CancelBooking, ChangeShow, ExtendLock, HoardingLimits, LockSeats, Near, SalesWindow, SeatChoice,
+    SeatWish, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails,
+    ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 
@@ -41,6 +43,12 @@ impl World {
             currency: Currency::inr(),
             prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_050)]),
             sales: SalesWindow::default(),
+            seat_rules: SeatRules {
+                no_single_seats: self.rng.bool(),
+                seats_per_user: self.rng.bool().then_some(4),
+                lock_extension_seconds: self.rng.bool().then_some(60),
+                ..SeatRules::default()
+            },
             rows: vec![LayoutRow { row_label: "A".into(), seats: (0..SEATS).map(seat).collect() }],
         };
         ShowCommand::Schedule(ShowScheduled { show: details, request: None })
@@ -141,7 +149,10 @@ impl World {
             } else {
                 self.rng.u64(1..900_000)
             },
-            live_locks_per_user: self.rng.bool().then_some(2),
+            hoarding: HoardingLimits {
+                live_locks: self.rng.bool().then_some(2),
+                lapsed_locks: self.rng.bool().then_some(9),
+            },
         }
     }
 
@@ -202,6 +213,14 @@ impl World {
             return Ok(());
         }
         self.payment(node, &stream, PaymentCommand::RecordIntent(created)).map(|_| ())
+    }
+
+    pub(super) fn extend_lock(&mut self) -> Done {
+        let node = self.node();
+        let Some((booking_id, user_id)) = self.any_booking() else { return Ok(()) };
+        let Some(show) = booking_id.show() else { return Ok(()) };
+        let command = ShowCommand::ExtendLock(ExtendLock { booking_id, user_id, request: None });
+        self.show(node, &show, &[command]).map(|_| ())
     }
 
     pub(super) fn cancel_booking(&mut self) -> Done {

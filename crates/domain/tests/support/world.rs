@@ -113,7 +113,8 @@ impl World {
     pub fn step(&mut self) -> Done {
         self.clock += self.rng.i64(0..6_000);
         match self.rng.u32(0..1_000) {
-            0..260 => self.lock(),
+            0..240 => self.lock(),
+            240..260 => self.extend_lock(),
             260..440 => self.pay(),
             440..600 => {
                 self.gateway_acts();

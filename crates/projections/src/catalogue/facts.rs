@@ -122,6 +122,7 @@ impl Facts {
             | ShowEvent::Confirmed(_)
             | ShowEvent::Failed(_)
             | ShowEvent::Expired(_)
+            | ShowEvent::LockExtended(_)
             | ShowEvent::BookingCancelled(_)
             | ShowEvent::Completed(_) => return Ok(()),
         }

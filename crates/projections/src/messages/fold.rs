@@ -87,6 +87,7 @@ impl ShowFold {
             ShowEvent::BookingCancelled(ended) => drop(self.bookings.remove(&ended.booking_id)),
             ShowEvent::Completed(ended) => drop(self.bookings.remove(&ended.booking_id)),
             ShowEvent::Confirmed(_)
+            | ShowEvent::LockExtended(_)
             | ShowEvent::Cancelled(_)
             | ShowEvent::SeatsBlocked(_)
             | ShowEvent::SeatsReleased(_) => {}

@@ -75,6 +75,7 @@ impl Translator {
             // house keeps is its own matter.
             ShowEvent::SeatsLocked(_)
             | ShowEvent::PaymentPending(_)
+            | ShowEvent::LockExtended(_)
             | ShowEvent::SeatsBlocked(_)
             | ShowEvent::SeatsReleased(_) => return Ok(Told::Nothing),
             ShowEvent::Scheduled(scheduled) => Some(Message::ShowScheduled(just_scheduled(scheduled))),

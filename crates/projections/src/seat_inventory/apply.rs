@@ -150,6 +150,12 @@ impl<'a> Batch<'a> {
                 booking.go(BookingStatus::PaymentPending, at);
                 Ok(())
             }
+            ShowEvent::LockExtended(extended) => {
+                let booking = self.booking_in(number, &extended.booking_id, PENDING)?;
+                booking.expires_at = extended.expires_at;
+                booking.position = at;
+                Ok(())
+            }
             ShowEvent::Confirmed(confirmed) => {
                 let booking =
                     self.booking_in(number, &confirmed.booking_id, &[BookingStatus::PaymentPending])?;

@@ -137,6 +137,7 @@ impl Booking {
             refund.map(|refund| refund_number(refund.status)),
             refund.map(|refund| refund.amount.minor),
             refund.map(|refund| refund.amount.currency.as_str()),
+            self.expires_at.as_millisecond(),
         ])
     }
 }
@@ -148,7 +149,7 @@ pub(super) const INSERT: &str = "INSERT INTO bookings (show, booking, user_id, b
 
 pub(super) const UPDATE: &str = "UPDATE bookings SET position = ?3, status = ?4, currency = ?5, subtotal = ?6, \
     discount = ?7, fees = ?8, tax = ?9, total = ?10, offers = ?11, confirmed_at = ?12, ticket_id = ?13, \
-    refund_id = ?14, refund_status = ?15, refund_amount = ?16, refund_currency = ?17 \
+    refund_id = ?14, refund_status = ?15, refund_amount = ?16, refund_currency = ?17, expires_at = ?18 \
     WHERE show = ?1 AND booking = ?2";
 
 /// Reads [`COLUMNS`], then the show's id, theatre, start, end and time zone, then the booking's own part of its id.

@@ -145,6 +145,7 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use marquee_domain::money::Currency;
+    use marquee_domain::seat_rules::SeatRules;
     use marquee_domain::show::{SalesWindow, ShowCancelled};
     use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 
@@ -168,6 +169,7 @@ pub(super) mod tests {
             currency: Currency::inr(),
             prices: BTreeMap::new(),
             sales: SalesWindow::default(),
+            seat_rules: SeatRules::default(),
             rows: vec![LayoutRow { row_label: "A".into(), seats: vec![seat("A1"), seat("A2")] }],
         }
     }

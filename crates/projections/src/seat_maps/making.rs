@@ -167,6 +167,7 @@ impl Making {
                 | ShowEvent::Confirmed(_)
                 | ShowEvent::Failed(_)
                 | ShowEvent::Expired(_)
+                | ShowEvent::LockExtended(_)
                 | ShowEvent::BookingCancelled(_)
                 | ShowEvent::Completed(_),
             ) => Err(Poison::UnknownShow),

@@ -194,6 +194,13 @@ impl Seats {
                 holding.status = BookingStatus::PaymentPending;
                 Ok(())
             }
+            ShowEvent::LockExtended(extended) => {
+                let until = extended.expires_at.as_millisecond();
+                for seat in self.holding(&extended.booking_id, PENDING)?.seats.clone() {
+                    self.states[seat as usize].until = until;
+                }
+                Ok(())
+            }
             ShowEvent::Confirmed(confirmed) => {
                 let holding = self.holding(&confirmed.booking_id, &[BookingStatus::PaymentPending])?;
                 holding.status = BookingStatus::Confirmed;

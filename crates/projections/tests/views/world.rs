@@ -12,6 +12,7 @@ use marquee_domain::ids::*;
 use marquee_domain::money::{Currency, Money};
 use marquee_domain::payment::*;
 use marquee_domain::pricing::{AppliedOffer, Pricing};
+use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::*;
 use marquee_domain::theatre::*;
 use marquee_event_store::embedded::{DataDir, EmbeddedStore};
@@ -172,6 +173,7 @@ impl World {
             city_id: city.into(),
             area: "Malleshwaram".into(),
             address: None,
+            seat_rules: SeatRules::default(),
         };
         let added = TheatreEvent::from(TheatreAdded { theatre, request: None });
         self.append(StreamName::theatre(&id.into()), vec![added.into()]).await;
@@ -272,6 +274,7 @@ pub fn screening(id: &str, movie: &str, start: &str, rows: usize) -> ShowDetails
         currency: Currency::inr(),
         prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_050)]),
         sales: SalesWindow::default(),
+        seat_rules: SeatRules::default(),
         rows: layout(rows),
     }
 }

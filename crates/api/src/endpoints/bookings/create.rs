@@ -105,7 +105,7 @@ pub(crate) async fn create(
         fingerprint,
     };
     let answer = app.commands.create_booking(&customer.ctx, create).await.map_err(|error| {
-        let taken = matches!(error, CommandError::Show(Rejection::SeatsUnavailable(_)));
+        let taken = matches!(error, CommandError::Show(Rejection::SeatsUnavailable { .. }));
         let error = ApiError::from(error);
         if taken { error.with_detail("showId", show) } else { error }
     })?;
@@ -113,7 +113,11 @@ pub(crate) async fn create(
         // A replay has the first answer's body, whatever came of the booking since.
         let status =
             if made.booking.is_free() { BookingStatus::Confirmed } else { BookingStatus::PaymentPending };
-        BookingBody::new(&made.booking, &made.show, status.as_str())
+        let mut body = BookingBody::new(&made.booking, &made.show, status.as_str());
+        if let Some(first) = made.booking.extended_from {
+            body.expires_at = wire::local(first, &made.show.timezone);
+        }
+        body
     }))
 }
 

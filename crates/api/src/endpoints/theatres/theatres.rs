@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use marquee_commands::Commands;
 use marquee_domain::ids::{CityId, PartnerId, TheatreId};
+use marquee_domain::seat_rules::{Companions, SeatRules};
 use marquee_domain::theatre::{TheatreAdded, TheatreChanged, TheatreDetails};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,6 +30,56 @@ pub(crate) struct TheatreBody {
     area: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// How its seats are booked; a show keeps what they were when it was scheduled.
+    #[serde(default, skip_serializing_if = "SeatRulesBody::is_none")]
+    #[schema(required = false)]
+    seat_rules: SeatRulesBody,
+}
+
+/// What a theatre asks of how its seats are booked. What is not said is no rule.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SeatRulesBody {
+    /// Whether a booking may not leave a single free seat between others, as long as as many seats elsewhere would leave none.
+    #[serde(default)]
+    no_single_seats: bool,
+    /// Most seats in one booking, from 1 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seats_per_booking: Option<u32>,
+    /// Most seats that one customer may hold and have bought in one show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seats_per_user: Option<u32>,
+    /// `FREE`, or `WITH_WHEELCHAIR`: a companion's seat only together with the wheelchair place beside it, or `REQUIRED`: like
+    /// that, and no wheelchair place without the companion's seat beside it, where there is one.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    companions: Companions,
+    /// How much longer, in seconds, a customer may hold the seats of a booking, once; from 1 to 3600. Not offered where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lock_extension_seconds: Option<u32>,
+}
+
+impl SeatRulesBody {
+    fn of(rules: &SeatRules) -> Self {
+        let SeatRules {
+            no_single_seats,
+            seats_per_booking,
+            seats_per_user,
+            companions,
+            lock_extension_seconds,
+        } = *rules;
+        Self { no_single_seats, seats_per_booking, seats_per_user, companions, lock_extension_seconds }
+    }
+
+    fn rules(&self) -> SeatRules {
+        let Self { no_single_seats, seats_per_booking, seats_per_user, companions, lock_extension_seconds } =
+            *self;
+        SeatRules { no_single_seats, seats_per_booking, seats_per_user, companions, lock_extension_seconds }
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl TheatreBody {
@@ -40,6 +91,7 @@ impl TheatreBody {
             city_id: id("cityId", &self.city_id, CityId::parse)?,
             area: text("area", &self.area)?,
             address: self.address.as_deref().map(|address| text("address", address)).transpose()?,
+            seat_rules: self.seat_rules.rules(),
         })
     }
 }
@@ -51,6 +103,7 @@ pub(super) fn body(theatre: &TheatreDetails) -> TheatreBody {
         city_id: theatre.city_id.to_string(),
         area: theatre.area.to_string(),
         address: theatre.address.as_ref().map(ToString::to_string),
+        seat_rules: SeatRulesBody::of(&theatre.seat_rules),
     }
 }
 

@@ -103,9 +103,13 @@ async fn insert_bookings(
         .bind(new.iter().map(|(_, touched)| stored(touched.row.position)).collect::<Vec<_>>())
         .bind(new.iter().map(|(_, touched)| touched.row.status.as_str()).collect::<Vec<_>>())
         .bind(seats.collect::<sqlx::Result<Vec<_>>>()?)
-        .bind(new.iter().map(|(_, touched)| touched.row.expires_at.as_millisecond()).collect::<Vec<_>>());
+        .bind(deadlines(new));
     later(insert, new)?.execute(&mut **transaction).await?;
     Ok(())
+}
+
+fn deadlines(rows: &Rows<'_>) -> Vec<i64> {
+    rows.iter().map(|(_, touched)| touched.row.expires_at.as_millisecond()).collect()
 }
 
 async fn update_bookings(
@@ -120,7 +124,8 @@ async fn update_bookings(
         .bind(generation)
         .bind(known.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())
         .bind(known.iter().map(|(_, touched)| stored(touched.row.position)).collect::<Vec<_>>())
-        .bind(known.iter().map(|(_, touched)| touched.row.status.as_str()).collect::<Vec<_>>());
+        .bind(known.iter().map(|(_, touched)| touched.row.status.as_str()).collect::<Vec<_>>())
+        .bind(deadlines(known));
     later(update, known)?.execute(&mut **transaction).await?;
     Ok(())
 }

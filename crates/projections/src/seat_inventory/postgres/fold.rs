@@ -70,6 +70,7 @@ impl Wanted {
                 return;
             }
             ShowEvent::PaymentPending(event) => &event.booking_id,
+            ShowEvent::LockExtended(event) => &event.booking_id,
             ShowEvent::Confirmed(event) => &event.booking_id,
             ShowEvent::Failed(event) => &event.booking_id,
             ShowEvent::Expired(event) => &event.booking_id,
@@ -217,6 +218,11 @@ impl<'a> Fold<'a> {
                 let booking = self.booking_in(show, &priced.booking_id, &[BookingStatus::SeatsLocked])?;
                 booking.pricing = Some(priced.pricing.clone());
                 go(booking, BookingStatus::PaymentPending, at);
+            }
+            ShowEvent::LockExtended(extended) => {
+                let booking = self.booking_in(show, &extended.booking_id, PENDING)?;
+                booking.expires_at = extended.expires_at;
+                booking.position = at;
             }
             ShowEvent::Confirmed(confirmed) => {
                 let booking =

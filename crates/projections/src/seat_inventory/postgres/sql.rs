@@ -77,13 +77,13 @@ pub(super) const INSERT_BOOKINGS: &str = "
         $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[]) AS n";
 
 pub(super) const UPDATE_BOOKINGS: &str = "
-    UPDATE bookings b SET position = n.position, status = n.status, currency = n.currency, subtotal = n.subtotal,
+    UPDATE bookings b SET position = n.position, status = n.status, expires_at = n.expires_at, currency = n.currency, subtotal = n.subtotal,
         discount = n.discount, fees = n.fees, tax = n.tax, total = n.total, offers = n.offers,
         confirmed_at = n.confirmed_at, ticket_id = n.ticket_id, refund_id = n.refund_id,
         refund_status = n.refund_status, refund_amount = n.refund_amount, refund_currency = n.refund_currency
-    FROM UNNEST($2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::bigint[],
-        $17::text[]) AS n (booking_id, position, status, currency, subtotal, discount, fees, tax, total, offers,
+    FROM UNNEST($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
+        $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::bigint[],
+        $18::text[]) AS n (booking_id, position, status, expires_at, currency, subtotal, discount, fees, tax, total, offers,
         confirmed_at, ticket_id, refund_id, refund_status, refund_amount, refund_currency)
     WHERE b.generation = $1 AND b.booking_id = n.booking_id";
 
