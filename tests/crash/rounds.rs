@@ -117,6 +117,7 @@ pub async fn views_agree(http: &Http, halls: &Halls, events: &[Value], bookers: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_under_load_loses_nothing_acknowledged_and_sells_no_seat_twice() {
+    let _machine = crate::MACHINE.read().await;
     let (rounds, seed) = (setting("MARQUEE_CRASH_ROUNDS", 25), setting("MARQUEE_CRASH_SEED", 1));
     let options = Options { seat_lock_ttl: "3s", ..Options::default() };
     let began = Instant::now();
