@@ -307,8 +307,8 @@ fn priced(doctor: impl FnOnce(&mut Case)) -> Vec<Violation> {
 
 #[test]
 fn a_price_that_does_not_follow_from_the_rules_is_caught() {
-    assert_eq!(priced(|_| {}), []);
     type Doctor = fn(&mut Case);
+    assert_eq!(priced(|_| {}), []);
     let doctors: [(&str, Doctor); 12] = [
         ("another seat price", |case| case.events[0]["data"]["prices"]["PREMIUM"] = json!(17_000)),
         ("a changed seat price", |case| {

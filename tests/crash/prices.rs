@@ -180,14 +180,14 @@ async fn buy(
             _ => panic!("{}", booked.text),
         };
         let done = made.fetch_add(1, Ordering::Relaxed);
-        if booked["status"] == "PAYMENT_PENDING" && done % 3 == 0 {
+        if booked["status"] == "PAYMENT_PENDING" && done.is_multiple_of(3) {
             let id = booked["bookingId"].as_str().expect("an id");
             let pay = json!({ "provider": "SANDBOX", "returnUrl": "https://app.example.com/payment/return" });
             let call = http.post(&format!("/bookings/{id}/payments"), &pay);
             let payment = call.token(&customer(&user)).key(&new_key()).send().await.expect(201);
             assert_eq!(payment["amount"], booked["pricing"]["total"]);
         }
-        if done % 40 == 0 {
+        if done.is_multiple_of(40) {
             change_something(&http, &mut dice, &halls).await;
         }
     }
@@ -215,9 +215,9 @@ async fn every_price_of_ten_thousand_bookings_follows_from_the_history_alone() {
     let events = export(&world.http, None).await;
     let count = |name: &str| of_type(&events, name).len();
     let (prices, asked) = (count("booking.payment-pending"), count("payment.initiated"));
-    let priced = of_type(&events, "booking.payment-pending");
-    let reduced = priced.iter().filter(|event| event["data"]["pricing"]["discount"] != 0).count();
-    let taxed = priced.iter().filter(|event| event["data"]["pricing"]["tax"] != 0).count();
+    let bookings = of_type(&events, "booking.payment-pending");
+    let reduced = bookings.iter().filter(|event| event["data"]["pricing"]["discount"] != 0).count();
+    let taxed = bookings.iter().filter(|event| event["data"]["pricing"]["tax"] != 0).count();
     let figures = format!(
         "prices: seed {seed}, {prices} bookings, {asked} of them asked to pay, {reduced} with a discount, {taxed} with tax; {} offers \
          and {} policies set meanwhile; {:.0?} in all",

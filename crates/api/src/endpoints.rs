@@ -31,9 +31,9 @@ pub(crate) fn router() -> Router<App> {
         .route("/theatres/{theatreId}/shows", get(theatres::read::shows))
         .route("/theatres/{theatreId}/screens", post(theatres::screens::add))
         .route("/theatres/{theatreId}/screens/{screenId}", put(theatres::screens::replace))
-        .route("/offers", post(pricing::offers::create))
+        .route("/offers", get(pricing::offers::list).post(pricing::offers::create))
         .route("/offers/{code}", get(pricing::offers::read).put(pricing::offers::replace))
-        .route("/pricing/policies/{scope}", put(pricing::policies::set))
+        .route("/pricing/policies/{scope}", get(pricing::policies::read).put(pricing::policies::set))
         .route("/pricing/quote", post(pricing::quote::quote))
         .route("/shows", post(shows::schedule::schedule))
         .route(

@@ -95,6 +95,35 @@ impl Commands {
         self.inner.rules.offer(code).await?.ok_or(CommandError::NotFound("offer"))
     }
 
+    /// The offers of a partner, or all: so many after a code, and whether there are more.
+    pub async fn offers_of(
+        &self,
+        partner: Option<&PartnerId>,
+        after: Option<&OfferCode>,
+        limit: usize,
+    ) -> Result<(Vec<Arc<Versioned<OfferDetails>>>, bool), CommandError> {
+        let mut offers = self.inner.rules.offers().await?;
+        offers.retain(|offer| {
+            let own = partner.is_none() || offer.details.partner_id.as_ref() == partner;
+            own && after.is_none_or(|after| *after < offer.details.code)
+        });
+        offers.sort_unstable_by(|one, other| one.details.code.cmp(&other.details.code));
+        let more = offers.len() > limit;
+        offers.truncate(limit);
+        Ok((offers, more))
+    }
+
+    /// What is charged on top of the seats by a scope's own policy.
+    pub async fn policy(
+        &self,
+        partner: Option<&PartnerId>,
+        scope: &PolicyScope,
+    ) -> Result<PolicyDetails, CommandError> {
+        self.check_scope(partner, scope).await?;
+        let policy = self.load::<Policy>(StreamName::policy(scope)).await?;
+        policy.state.details.ok_or(CommandError::NotFound("policy"))
+    }
+
     /// Sets what is charged on top of the seats. A partner does so for its own theatres.
     pub async fn set_policy(
         &self,

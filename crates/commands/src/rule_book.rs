@@ -89,6 +89,12 @@ impl RuleBook {
         Ok(Arc::clone(&lock(&self.known).rules))
     }
 
+    /// Every offer, valid or not, in no order.
+    pub(crate) async fn offers(&self) -> Result<Vec<Arc<Versioned<OfferDetails>>>, ReadError> {
+        self.opened().await?;
+        Ok(lock(&self.known).offers.values().cloned().collect())
+    }
+
     /// An offer by its code, valid or not.
     pub(crate) async fn offer(
         &self,
