@@ -127,6 +127,18 @@ impl Case {
         self.append(&stream, time, "refund.succeeded", &json!({ "refundId": refund }));
     }
 
+    /// A rule that was there long before the last booking: every node had heard of it.
+    fn insert_rule(&mut self, stream: &str, kind: &str, data: &Value) {
+        self.append(stream, "12:15:00", kind, data);
+        let rule = self.events.pop().unwrap();
+        let at = self.index("booking.seats-locked", "bk_4");
+        self.events.insert(at, rule);
+        for (number, event) in self.events.iter_mut().enumerate() {
+            let late = if number > at { 100_000 } else { 0 };
+            event["position"] = json!(late + 10 * number + 1);
+        }
+    }
+
     fn audit(&self) -> Vec<Violation> {
         audit(&self.journal, &self.events, SETTLED.parse().unwrap())
     }
@@ -292,7 +304,7 @@ fn priced(doctor: impl FnOnce(&mut Case)) -> Vec<Violation> {
     case.append("offer-HALF", "12:15:00", "offer.created", &offer);
     let policy = json!({ "scope": "city:blr", "feePerTicket": 10.005, "taxPercent": 18, "taxOn": "ALL" });
     case.append("policy-city:blr", "12:15:00", "policy.set", &policy);
-    let claim = json!({ "code": "HALF", "bookingId": "bk_4" });
+    let claim = json!({ "code": "HALF", "bookingId": "bk_4", "userId": "u_6", "lockBefore": "a" });
     case.append("redemption-HALF", "12:16:00", "redemption.claimed", &claim);
     case.lock("bk_4", "u_6", "k6", &["B1", "A9"], "12:58:00", "13:03:00");
     let pricing = json!({
@@ -353,6 +365,68 @@ fn rule<'a>(case: &'a mut Case, kind: &str) -> &'a mut Value {
     let stored = format!("{kind}.v1");
     let event = case.events.iter_mut().find(|event| event["type"] == stored);
     &mut event.unwrap()["data"]
+}
+
+#[test]
+fn a_redemption_past_its_limits_or_taken_from_a_booking_is_caught() {
+    type Doctor = fn(&mut Case);
+    let doctors: [(&str, Doctor); 3] = [
+        ("more than one customer may", |case| {
+            rule(case, "offer.created")["limits"] = json!({ "perUser": 1 });
+            let again = json!({ "code": "HALF", "bookingId": "bk_5", "userId": "u_6", "lockBefore": "b" });
+            case.append("redemption-HALF", "12:59:00", "redemption.claimed", &again);
+        }),
+        ("given back while its booking lives", |case| {
+            let released = json!({ "code": "HALF", "bookingId": "bk_4" });
+            case.append("redemption-HALF", "12:59:00", "redemption.released", &released);
+        }),
+        ("given back before its booking began", |case| {
+            let at = case.index("booking.seats-locked", "bk_4");
+            let mut released = case.events[at].clone();
+            released["type"] = json!("redemption.released.v1");
+            released["data"] = json!({ "code": "HALF", "bookingId": "bk_4" });
+            case.events.insert(at, released);
+        }),
+    ];
+    for (what, doctor) in doctors {
+        let found = priced(doctor);
+        assert!(found.iter().any(|violation| violation.what.contains("redemption")), "{what}: {found:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_was_overlooked_is_caught() {
+    type Doctor = fn(&mut Case);
+    let doctors: [(&str, Doctor); 4] = [
+        ("goes before", |case| {
+            let narrower =
+                json!({ "scope": "theatre:th_1", "feePerTicket": 0, "taxPercent": 0, "taxOn": "NET" });
+            case.insert_rule("policy-theatre:th_1", "policy.set", &narrower);
+        }),
+        ("goes before", |case| {
+            let pricing = &mut case.find("booking.payment-pending", "bk_4")["data"]["pricing"];
+            (pricing["policy"], pricing["fees"], pricing["tax"]) = (Value::Null, json!(0), json!(0));
+            pricing["total"] = json!(26_998);
+            let policy = json!({ "scope": "default", "feePerTicket": 0, "taxPercent": 0, "taxOn": "NET" });
+            case.insert_rule("policy-default", "policy.set", &policy);
+        }),
+        ("another version", |case| {
+            let mut again = rule(case, "offer.created").clone();
+            again["description"] = json!("the same, changed");
+            case.insert_rule("offer-HALF", "offer.changed", &again);
+        }),
+        ("would have saved", |case| {
+            let better = json!({
+                "code": "MORE", "rule": { "kind": "PERCENT", "percent": 60 }, "active": true, "automatic": true,
+                "stackable": false, "conditions": {}
+            });
+            case.insert_rule("offer-MORE", "offer.created", &better);
+        }),
+    ];
+    for (what, doctor) in doctors {
+        let found = priced(doctor);
+        assert!(found.iter().any(|violation| violation.what.contains(what)), "{what}: {found:?}");
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(crate) fn router() -> Router<App> {
 }
 
 const MOST_CHARACTERS: usize = 200;
-const MOST_ENTRIES: usize = 50;
+pub(crate) const MOST_ENTRIES: usize = 50;
 
 /// A name or a label: not empty, not a page long, no control characters.
 pub(crate) fn text(field: &str, value: &str) -> Result<smol_str::SmolStr, ApiError> {

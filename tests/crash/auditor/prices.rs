@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::{Findings, booking, name, place, text, time};
 
+/// A node prices by the rules that it has heard of: those that are so many positions old it has.
+const HEARD: u64 = 2_000;
 /// Hundredths of a percent in the whole.
 const WHOLE: i128 = 10_000;
 /// Decimal places of an amount in a rule.
@@ -29,21 +31,39 @@ struct Ticketing<'a> {
     subtotal: i128,
 }
 
-type Rules<'a> = BTreeMap<(&'a str, u64), &'a Value>;
+/// The rules of a log.
+#[derive(Default)]
+struct Rules<'a> {
+    /// By stream and revision.
+    versions: BTreeMap<(&'a str, u64), &'a Value>,
+    /// The latest of each stream, and since which position it is that.
+    latest: BTreeMap<&'a str, (u64, &'a Value)>,
+}
+
+impl<'a> Rules<'a> {
+    fn learn(&mut self, event: &'a Value) {
+        let (stream, data) = (text(&event["stream"]), &event["data"]);
+        self.versions.insert((stream, event["revision"].as_u64().unwrap_or(u64::MAX)), data);
+        self.latest.insert(stream, (event["position"].as_u64().unwrap_or(u64::MAX), data));
+    }
+
+    /// A rule that every node has heard of, and that has not changed since.
+    fn settled(&self, stream: &str, at: u64) -> Option<&'a Value> {
+        self.latest.get(stream).filter(|(since, _)| since + HEARD < at).map(|(_, rule)| *rule)
+    }
+}
 
 /// Checks every price of a log, and every amount that was asked for it.
 pub fn check(events: &[Value], found: &mut Findings) {
     let mut shows: BTreeMap<&str, Show<'_>> = BTreeMap::new();
-    let mut rules: Rules<'_> = BTreeMap::new();
+    let mut rules = Rules::default();
     let mut seats: BTreeMap<&str, &Value> = BTreeMap::new();
     let mut claims: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
     let mut totals: BTreeMap<&str, (&str, i64)> = BTreeMap::new();
     for event in events {
         let (stream, data) = (text(&event["stream"]), &event["data"]);
         match name(event) {
-            "offer.created" | "offer.changed" | "policy.set" => {
-                _ = rules.insert((stream, event["revision"].as_u64().unwrap_or(u64::MAX)), data);
-            }
+            "offer.created" | "offer.changed" | "policy.set" => rules.learn(event),
             "show.scheduled" => _ = shows.insert(stream, Show::new(data)),
             "show.changed" => {
                 if let Some(show) = shows.get_mut(stream) {
@@ -64,7 +84,8 @@ pub fn check(events: &[Value], found: &mut Findings) {
                 };
                 let claimed = |code: &str| claims.contains_key(&(code, booking(event)));
                 let wrong = match show.sold(seats, at) {
-                    Some(sold) => wrong(pricing, &sold, &rules, &claimed),
+                    Some(sold) => wrong(pricing, &sold, &rules, &claimed)
+                        .or_else(|| overlooked(pricing, &sold, &rules, event["position"].as_u64()?)),
                     None => Some("a seat has no price".to_owned()),
                 };
                 if let Some(wrong) = wrong {
@@ -200,7 +221,53 @@ fn lookup<'a>(named: &Value, kind: &str, id: &Value, rules: &Rules<'a>) -> Resul
     let (stream, version) = (format!("{kind}-{}", text(id)), named["version"].as_u64());
     let missing = || format!("{stream} has no rule at {version:?}");
     let version = version.ok_or_else(missing)?;
-    rules.get(&(stream.as_str(), version)).copied().ok_or_else(missing)
+    rules.versions.get(&(stream.as_str(), version)).copied().ok_or_else(missing)
+}
+
+/// A rule that every node had heard of, and that the price leaves out: the narrowest policy, a version that is no longer the latest, an
+/// automatic offer that would have saved more.
+fn overlooked(pricing: &Value, sold: &Ticketing<'_>, rules: &Rules<'_>, at: u64) -> Option<String> {
+    let scopes = [
+        format!("theatre:{}", text(&sold.show["theatreId"])),
+        format!("city:{}", text(&sold.show["cityId"])),
+        "default".to_owned(),
+    ];
+    let named = &pricing["policy"]["scope"];
+    let narrower = scopes.iter().take_while(|scope| *named != ***scope);
+    for scope in narrower {
+        if rules.settled(&format!("policy-{scope}"), at).is_some() {
+            return Some(format!("the policy of {scope} goes before that of {named}"));
+        }
+    }
+    let policy = (!named.is_null()).then(|| (format!("policy-{}", text(named)), &pricing["policy"]));
+    let (applied, passed_over) = (list(&pricing["appliedOffers"]), list(&pricing["passedOver"]));
+    let offers = applied.iter().chain(passed_over);
+    let offers = offers.map(|offer| (format!("offer-{}", text(&offer["code"])), offer));
+    for (stream, rule) in offers.chain(policy) {
+        let used = rules.versions.get(&(stream.as_str(), rule["version"].as_u64()?)).copied();
+        let settled = rules.settled(&stream, at);
+        if settled.is_some_and(|settled| used.is_none_or(|used| !std::ptr::eq(used, settled))) {
+            return Some(format!("{stream} had another version by then"));
+        }
+    }
+    let discount = pricing["discount"].as_i64().map(i128::from)?;
+    let mut together = 0;
+    for stream in rules.latest.keys().filter(|stream| stream.starts_with("offer-")) {
+        let Some(offer) = rules.settled(stream, at).filter(|offer| offer["automatic"] == true) else {
+            continue;
+        };
+        // Whether a redemption was left is not told by the rule.
+        if not_for(offer, sold).is_some() || !offer["limits"].is_null() {
+            continue;
+        }
+        let would = takes_off(&offer["rule"], sold)?;
+        if would > discount {
+            return Some(format!("{stream} would have saved {would}"));
+        }
+        together += if offer["stackable"] == true { would } else { 0 };
+    }
+    let together = together.min(sold.subtotal);
+    (together > discount).then(|| format!("offers that go together would have saved {together}"))
 }
 
 fn not_for(offer: &Value, sold: &Ticketing<'_>) -> Option<&'static str> {

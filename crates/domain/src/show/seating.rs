@@ -267,8 +267,9 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
                 beside(SeatType::Wheelchair).any(is_chosen)
             }
             (Companions::Required, SeatType::Wheelchair) => {
-                let mut companions = beside(SeatType::Companion).peekable();
-                companions.peek().is_none() || companions.any(is_chosen)
+                // A companion's seat that is gone must not keep the place beside it empty for ever.
+                let mut companions = beside(SeatType::Companion);
+                companions.clone().any(is_chosen) || !companions.any(|seat| (self.free)(&seat.seat_id))
             }
             (Companions::Free | Companions::WithWheelchair, SeatType::Wheelchair)
             | (Companions::Free, SeatType::Companion)

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use marquee_domain::ids::{OfferCode, PartnerId};
+use marquee_domain::ids::{CityId, MovieId, OfferCode, PartnerId, TheatreId};
 use marquee_domain::offer::{OfferChanged, OfferCreated, OfferDetails, OfferLimits};
 use marquee_domain::pricing::{Conditions, Rule};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::auth::Pricer;
 use crate::body::Json;
-use crate::endpoints::{id, text};
+use crate::endpoints::{MOST_ENTRIES, id, text};
 use crate::error::{ApiError, ErrorEnvelope};
 use crate::query::{Params, Segments, page_size};
 use crate::{idempotency, wire};
@@ -108,6 +108,21 @@ pub(crate) struct OfferBody {
     version: Option<u64>,
 }
 
+/// Conditions that a body may name: sound ids, and not a thousand.
+fn checked(conditions: &Conditions) -> Result<Conditions, ApiError> {
+    let Conditions { cities, theatres, movies, formats, .. } = conditions;
+    let most =
+        [cities.len(), theatres.len(), movies.len(), formats.len()].into_iter().max().unwrap_or_default();
+    if most > MOST_ENTRIES {
+        return Err(ApiError::invalid("conditions", "has too many entries"));
+    }
+    cities.iter().try_for_each(|city| id("conditions.cities", city.as_str(), CityId::parse).map(drop))?;
+    theatres.iter().try_for_each(|it| id("conditions.theatres", it.as_str(), TheatreId::parse).map(drop))?;
+    movies.iter().try_for_each(|movie| id("conditions.movies", movie.as_str(), MovieId::parse).map(drop))?;
+    formats.iter().try_for_each(|format| text("conditions.formats", format).map(drop))?;
+    Ok(conditions.clone())
+}
+
 fn yes() -> bool {
     true
 }
@@ -119,7 +134,7 @@ impl OfferBody {
             partner_id,
             description: text("description", &self.description)?,
             rule: self.rule.clone(),
-            conditions: self.conditions.clone(),
+            conditions: checked(&self.conditions)?,
             valid_from: self.valid_from,
             valid_to: self.valid_to,
             automatic: self.automatic,
