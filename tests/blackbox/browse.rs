@@ -203,3 +203,52 @@ async fn a_show_is_fast_filling_at_a_fifth_of_its_seats_and_sold_out_at_none() {
     let none = json!({ "availableSeats": 0, "status": "SOLD_OUT" });
     assert_eq!(availability(&shows(&world, "").await), none);
 }
+
+#[tokio::test]
+async fn a_theatre_is_found_in_its_city_with_what_it_runs_on_a_day() {
+    let world = World::new().await;
+    world.movie("mv_902", "The Long Siding", &["en"]).await;
+    let annex = json!({ "theatreId": "th_annex", "name": "Annex", "cityId": "blr", "area": "Jayanagar" });
+    let path = format!("/partners/{}/theatres", world.partner_id);
+    world.http.post(&path, &annex).token(&world.partner()).send().await.expect(201);
+    let late = rfc3339(&in_days(2, 21, 45));
+    let mut body = world.show_body(&world.screen, &late);
+    (body["movieId"], body["format"], body["language"]) = (json!("mv_902"), json!("3D"), json!("hi"));
+    let made = world.http.post("/shows", &body).token(&world.partner()).send().await;
+    let position = made.position();
+    let second = made.expect(201)["showId"].clone();
+
+    let list = async |query: &str| {
+        world.http.get(&format!("/cities/blr/theatres?{query}")).after(position).send().await
+    };
+    let first = list("limit=1").await.expect(200);
+    assert_eq!(first["theatres"], json!([{ "theatreId": "th_annex", "name": "Annex", "area": "Jayanagar" }]));
+    let next = first["nextCursor"].as_str().expect("one more");
+    let rest = list(&format!("limit=1&cursor={next}")).await.expect(200);
+    assert_eq!(
+        (&rest["theatres"][0]["theatreId"], &rest["nextCursor"]),
+        (&json!(world.theatre), &Value::Null)
+    );
+    list("cursor=x").await.refused(400, "VALIDATION_ERROR");
+    world.http.get("/cities/none/theatres").send().await.refused(404, "NOT_FOUND");
+
+    let programme = async |theatre: &str, query: &str| {
+        let path = format!("/cities/blr/theatres/{theatre}/shows?{query}");
+        world.http.get(&path).after(position).send().await
+    };
+    let day = format!("date={}", world.date);
+    let whole = programme(&world.theatre, &day).await.expect(200);
+    assert_eq!(whole["theatre"]["name"], "Lakeside Orion");
+    let titles: Vec<&Value> =
+        whole["movies"].as_array().unwrap().iter().map(|film| &film["movie"]["title"]).collect();
+    assert_eq!(titles, ["Midnight Caravan", "The Long Siding"]);
+    assert_eq!(whole["movies"][0]["shows"][0]["showId"], json!(world.show));
+    assert_eq!(whole["movies"][0]["shows"][0]["availability"]["availableSeats"], 42);
+    let picked = programme(&world.theatre, &format!("{day}&format=3d&language=hi")).await.expect(200);
+    let picked = picked["movies"].as_array().unwrap();
+    assert_eq!((picked.len(), &picked[0]["shows"][0]["showId"]), (1, &second));
+    assert_eq!(programme("th_annex", &day).await.expect(200)["movies"], json!([]));
+    programme(&world.theatre, "date=tomorrow").await.refused(400, "VALIDATION_ERROR");
+    programme(&world.theatre, "").await.refused(400, "VALIDATION_ERROR");
+    programme("th_none", &day).await.refused(404, "NOT_FOUND");
+}

@@ -34,6 +34,8 @@ impl Modify for Bearer {
         catalogue::movie::read,
         catalogue::browse::movies,
         catalogue::browse_shows::shows,
+        catalogue::theatres::list,
+        catalogue::theatres::programme,
         theatres::partners::onboard,
         theatres::theatres::add,
         theatres::theatres::replace,

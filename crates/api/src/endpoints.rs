@@ -23,6 +23,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/cities", get(catalogue::cities::list).post(catalogue::cities::add))
         .route("/cities/{cityId}/movies", get(catalogue::browse::movies))
         .route("/cities/{cityId}/movies/{movieId}/shows", get(catalogue::browse_shows::shows))
+        .route("/cities/{cityId}/theatres", get(catalogue::theatres::list))
+        .route("/cities/{cityId}/theatres/{theatreId}/shows", get(catalogue::theatres::programme))
         .route("/movies", post(catalogue::movies::add))
         .route("/movies/{movieId}", get(catalogue::movie::read).put(catalogue::movies::replace))
         .route("/partners", post(theatres::partners::onboard))

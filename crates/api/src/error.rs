@@ -322,6 +322,7 @@ impl From<BrowseError> for ApiError {
         match error {
             BrowseError::UnknownCity => Self::not_found("city"),
             BrowseError::UnknownMovie => Self::not_found("movie"),
+            BrowseError::UnknownTheatre => Self::not_found("theatre"),
         }
     }
 }

@@ -138,10 +138,14 @@ impl Commands {
         let ShowPatch { start_time, language, format, prices, sales_from, sales_until, request } = patch;
         let end_time = start_time.map(|start| ends(&before, start));
         let prices = minor_prices(&prices, &before.currency)?;
-        let moves_sale = sales_from.is_some() || sales_until.is_some();
-        let sales = moves_sale.then(|| to_millis(before.sales.with(sales_from, sales_until)));
-        let changed = ShowChanged { start_time, end_time, language, format, prices, sales, request };
-        self.carry_out(ctx, &before, now, changed, |changed| ShowCommand::Change(ChangeShow(changed))).await
+        let changed = ShowChanged { start_time, end_time, language, format, prices, sales: None, request };
+        let sales = to_millis(SalesWindow::default().with(sales_from, sales_until));
+        let change = move |changed| {
+            let sales_from = sales_from.map(|_| SalesBound(sales.from));
+            let sales_until = sales_until.map(|_| SalesBound(sales.until));
+            ShowCommand::Change(ChangeShow { changed, sales_from, sales_until })
+        };
+        self.carry_out(ctx, &before, now, changed, change).await
     }
 
     /// Replaces all of a show's facts that can change.
@@ -192,6 +196,10 @@ impl Commands {
             for slot in [&old, &new] {
                 if !self.runs_in(slot).await? {
                     self.release(ctx, slot).await?;
+                    // Another change of the show may have moved it there in between.
+                    if self.runs_in(slot).await? {
+                        self.reserve(ctx, slot).await?;
+                    }
                 }
             }
         }

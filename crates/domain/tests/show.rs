@@ -19,7 +19,7 @@ use cinema::{
 use harness::{When, given};
 use marquee_domain::request::KeyReused;
 use marquee_domain::show::{
-    CancelledBy, ChangeShow, LockSeats, Rejection, Show, ShowCancelled, ShowChanged, ShowCommand, ShowEvent,
+    CancelledBy, LockSeats, Rejection, Show, ShowCancelled, ShowChanged, ShowCommand, ShowEvent,
     ShowScheduled,
 };
 use marquee_domain::theatre::SeatType;
@@ -29,7 +29,7 @@ fn schedule(show: marquee_domain::show::ShowDetails) -> ShowCommand {
 }
 
 fn change(changed: ShowChanged) -> ShowCommand {
-    ShowCommand::Change(ChangeShow(changed))
+    ShowCommand::Change(changed.into())
 }
 
 fn in_hindi() -> ShowChanged {
@@ -74,7 +74,7 @@ fn a_price_is_more_than_zero() {
         given::<Show>([]).refuses(at(0), schedule(bad), Rejection::PriceNotPositive);
         let change =
             ShowChanged { prices: BTreeMap::from([(SeatType::Premium, minor)]), ..ShowChanged::default() };
-        let change = ShowCommand::Change(ChangeShow(change));
+        let change = ShowCommand::Change(change.into());
         given::<Show>([scheduled()]).refuses(at(0), change, Rejection::PriceNotPositive);
     }
 }

@@ -5,6 +5,7 @@ mod index;
 mod making;
 mod scan;
 mod search;
+mod theatres;
 mod titles;
 mod words;
 
@@ -23,6 +24,7 @@ use smol_str::SmolStr;
 use crate::catalogue::{Facts, ShowCard};
 use index::Search;
 pub(crate) use making::BrowseBlueprint;
+pub use theatres::{MovieShows, Programme, ProgrammeQuery, TheatrePage};
 pub use titles::title_for;
 
 /// Whether a film runs, or will.
@@ -159,6 +161,9 @@ pub enum BrowseError {
     /// There is no such film.
     #[error("no such film")]
     UnknownMovie,
+    /// There is no such theatre in the city.
+    #[error("no such theatre")]
+    UnknownTheatre,
 }
 
 /// Finds films and shows. Cheap to clone.

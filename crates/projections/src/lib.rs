@@ -20,8 +20,8 @@ mod views;
 mod wire;
 
 pub use browse::{
-    Browse, BrowseError, CityPage, MovieListed, MoviePage, MoviePlace, MovieQuery, MovieStatus, NamePlace,
-    ShowPage, ShowQuery, TheatreShows, title_for,
+    Browse, BrowseError, CityPage, MovieListed, MoviePage, MoviePlace, MovieQuery, MovieShows, MovieStatus,
+    NamePlace, Programme, ProgrammeQuery, ShowPage, ShowQuery, TheatrePage, TheatreShows, title_for,
 };
 pub use catalogue::{Catalogue, ShowCard};
 pub use fingerprint::Fingerprint;

@@ -5,3 +5,4 @@ pub(crate) mod browse_shows;
 pub(crate) mod cities;
 pub(crate) mod movie;
 pub(crate) mod movies;
+pub(crate) mod theatres;

@@ -12,6 +12,7 @@ use crate::show::event::{
     ClientInfo, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowScheduled,
 };
 use crate::show::hoarding::HoardingLimits;
+use crate::show::sales::SalesBound;
 use crate::show::seating::SeatWish;
 
 /// Most seats in one booking.
@@ -59,7 +60,20 @@ impl From<Vec<SeatId>> for SeatChoice {
 
 /// Changes some of a show's facts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ChangeShow(pub ShowChanged);
+pub struct ChangeShow {
+    /// All but the bounds of its sale.
+    pub changed: ShowChanged,
+    /// A new beginning of its sale. The other bound stays what it is when this is decided.
+    pub sales_from: Option<SalesBound>,
+    /// A new end of its sale.
+    pub sales_until: Option<SalesBound>,
+}
+
+impl From<ShowChanged> for ChangeShow {
+    fn from(changed: ShowChanged) -> Self {
+        Self { changed, sales_from: None, sales_until: None }
+    }
+}
 
 /// A customer cancels a booking.
 #[derive(Debug, Clone, PartialEq)]
@@ -250,7 +264,7 @@ impl ShowCommand {
     pub(super) fn request(&self) -> Option<&Request> {
         match self {
             Self::Schedule(scheduled) => scheduled.request.as_ref(),
-            Self::Change(ChangeShow(changed)) | Self::Replace(changed) => changed.request.as_ref(),
+            Self::Change(ChangeShow { changed, .. }) | Self::Replace(changed) => changed.request.as_ref(),
             Self::Cancel(cancelled) => cancelled.request.as_ref(),
             Self::BlockSeats(blocked) => blocked.request.as_ref(),
             Self::ReleaseSeats(released) => released.request.as_ref(),

@@ -10,7 +10,8 @@ use crate::pricing::{PriceTerms, Pricing};
 use crate::seat_rules::{SeatRule, SeatRules};
 use crate::show::booking::{Booking, BookingState, BookingStatus};
 use crate::show::command::{
-    CancelBooking, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
+    CancelBooking, ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice,
+    ShowCommand,
 };
 use crate::show::event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
@@ -44,7 +45,10 @@ impl Decider for Show {
                 Self::Unscheduled => schedule(now, scheduled),
                 Self::Scheduled(_) => Err(Rejection::AlreadyScheduled),
             },
-            ShowCommand::Change(change) => self.screening()?.change(now, &change.0),
+            ShowCommand::Change(change) => {
+                let screening = self.screening()?;
+                screening.change(now, &screening.merged(change))
+            }
             ShowCommand::Replace(changed) => self.screening()?.replace(now, changed),
             ShowCommand::Cancel(cancelled) => self.screening()?.cancel(now, cancelled),
             ShowCommand::BlockSeats(wanted) => self.screening()?.block(now, wanted),
@@ -146,6 +150,14 @@ impl Screening {
             | BookingStatus::Failed
             | BookingStatus::Cancelled) => Err(Rejection::NotPayable(status)),
         }
+    }
+
+    /// A change with both bounds of the sale, of which it may name one.
+    fn merged(&self, change: &ChangeShow) -> ShowChanged {
+        let ChangeShow { changed, sales_from, sales_until } = change;
+        let moves_sale = sales_from.is_some() || sales_until.is_some();
+        let sales = moves_sale.then(|| self.details.sales.with(*sales_from, *sales_until));
+        ShowChanged { sales: sales.or(changed.sales), ..changed.clone() }
     }
 
     fn change(&self, now: Timestamp, changed: &ShowChanged) -> Decision {

@@ -3,8 +3,8 @@
 use crate::cinema::{START, at, begun, details, lock, request, scheduled, seats};
 use crate::harness::{When, given};
 use marquee_domain::show::{
-    ChangeShow, Rejection, SalesWindow, SeatsBlocked, Show, ShowChanged, ShowCommand, ShowDetails, ShowEvent,
-    ShowScheduled,
+    ChangeShow, Rejection, SalesBound, SalesWindow, SeatsBlocked, Show, ShowChanged, ShowCommand,
+    ShowDetails, ShowEvent, ShowScheduled,
 };
 use marquee_domain::theatre::SeatType;
 
@@ -21,7 +21,7 @@ fn moved_sale(from: Option<i64>, until: Option<i64>) -> ShowChanged {
 }
 
 fn change(changed: ShowChanged) -> ShowCommand {
-    ShowCommand::Change(ChangeShow(changed))
+    ShowCommand::Change(changed.into())
 }
 
 fn book() -> ShowCommand {
@@ -157,4 +157,17 @@ fn a_replacement_is_held_to_the_rules_of_a_change() {
     let asked = ShowChanged { request: Some(request("k", "body")), ..replacement() };
     let show = given::<Show>([scheduled(), asked.clone().into(), moved_sale(Some(1), None).into()]);
     show.decides(at(2), ShowCommand::Replace(asked), []);
+}
+
+/// Two partners' people move a bound each: neither takes back what the other did.
+#[test]
+fn a_change_of_one_bound_leaves_the_other_as_it_is_when_it_is_decided() {
+    let change = |from: Option<i64>, until: Option<i64>| {
+        let bound = |bound: Option<i64>| bound.map(|bound| SalesBound(Some(at(bound))));
+        let (sales_from, sales_until) = (bound(from), bound(until));
+        ShowCommand::Change(ChangeShow { sales_from, sales_until, ..ShowChanged::default().into() })
+    };
+    let show = given::<Show>([scheduled(), moved_sale(Some(1_000), None).into()]);
+    show.decides(at(0), change(None, Some(5_000)), [moved_sale(Some(1_000), Some(5_000)).into()]);
+    show.decides(at(0), change(Some(1_000), None), []);
 }

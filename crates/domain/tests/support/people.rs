@@ -10,9 +10,8 @@ use marquee_domain::pricing::PriceTerms;
 use marquee_domain::request::Request;
 use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
-    CancelBooking, ChangeShow, ExtendLock, HoardingLimits, LockSeats, Near, SalesWindow, SeatChoice,
-    SeatWish, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails,
-    ShowScheduled,
+    CancelBooking, ExtendLock, HoardingLimits, LockSeats, Near, SalesWindow, SeatChoice, SeatWish,
+    SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 
@@ -66,7 +65,7 @@ impl World {
             sales: self.rng.bool().then(|| self.sales()),
             ..ShowChanged::default()
         };
-        self.show(node, &show, &[ShowCommand::Change(ChangeShow(changed))]).map(|_| ())
+        self.show(node, &show, &[ShowCommand::Change(changed.into())]).map(|_| ())
     }
 
     /// On sale from about now, or until later, or always.

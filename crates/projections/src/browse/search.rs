@@ -11,8 +11,8 @@ use tantivy::{DocAddress, Searcher, Term};
 use super::index::Search;
 use super::words::words;
 
-/// Films that a text may match. More than a city ever shows.
-const MOST_MATCHES: usize = 2_000;
+/// Films that a text may match: more than a catalogue has. A city's are picked from them afterwards, so that none may be cut off.
+const MOST_MATCHES: usize = 100_000;
 
 /// Words of a text that count: more than titles have, and few enough that a search stays cheap.
 const MOST_WORDS: usize = 16;

@@ -151,7 +151,8 @@ pub(crate) async fn shows(
     Ok((VARY, axum::Json(times)))
 }
 
-async fn show_time(app: &App, card: &ShowCard, now: Timestamp) -> Result<ShowTime, ApiError> {
+/// A show as it is listed.
+pub(crate) async fn show_time(app: &App, card: &ShowCard, now: Timestamp) -> Result<ShowTime, ApiError> {
     let seats = app.views.seat_maps.availability(&card.show.show_id, now).await?;
     let seats = seats.ok_or_else(|| ApiError::not_found("show"))?;
     let from = card.show.sales.from.filter(|from| now < *from);
