@@ -34,7 +34,10 @@ pub use bookings::{BookingAnswer, BookingSnapshot, CancelAnswer, CreateBooking, 
 pub use contacts::{Contacts, ContactsError};
 pub use context::{Answer, Context};
 pub use error::CommandError;
+pub use gateway::Gateways;
+pub use gateway::razorpay::{RazorpayConfig, RazorpayGateway};
 pub use gateway::sandbox::SandboxGateway;
+pub use gateway::stripe::{StripeConfig, StripeGateway};
 pub use marquee_domain::show::{CancelBooking, ExtendLock};
 pub use offers::AskQuote;
 pub use payments::{InitiatePayment, PaymentAnswer};
@@ -42,7 +45,6 @@ pub use processes::{Processes, ProcessesConfig, ProcessesError};
 pub use shows::{ScheduleShow, ShowPatch, ShowReplacement};
 
 use crate::execute::Loaded;
-use crate::gateway::Gateways;
 use crate::redemptions::RedemptionFold;
 use crate::rule_book::RuleBook;
 use crate::writer::ShowWriters;
@@ -94,7 +96,7 @@ impl Commands {
         config: CommandsConfig,
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
-        sandbox: Option<SandboxGateway>,
+        gateways: impl Into<Gateways>,
         contacts: Contacts,
     ) -> Self {
         counters::register();
@@ -105,7 +107,7 @@ impl Commands {
             store,
             clock,
             writers,
-            gateways: Gateways::new(sandbox),
+            gateways: gateways.into(),
             contacts,
             payments: DashMap::new(),
             payments_in_flight: DashMap::new(),
