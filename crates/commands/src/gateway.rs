@@ -16,6 +16,7 @@ use marquee_domain::ids::{PaymentId, PaymentIntentId, RefundId};
 use marquee_domain::payment::{IntentCreated, Notice, PaymentInitiated, RefundRequested};
 use smol_str::SmolStr;
 
+pub use self::http::LineError;
 use crate::gateway::sandbox::SandboxGateway;
 
 /// A gateway's answer to a new payment.

@@ -34,10 +34,11 @@ pub use bookings::{BookingAnswer, BookingSnapshot, CancelAnswer, CreateBooking, 
 pub use contacts::{Contacts, ContactsError};
 pub use context::{Answer, Context};
 pub use error::CommandError;
-pub use gateway::Gateways;
-pub use gateway::razorpay::{RazorpayConfig, RazorpayGateway};
+pub use gateway::razorpay::{RazorpayConfig, RazorpayGateway, URL as RAZORPAY_URL};
 pub use gateway::sandbox::SandboxGateway;
-pub use gateway::stripe::{StripeConfig, StripeGateway};
+pub use gateway::secret::Secret;
+pub use gateway::stripe::{StripeConfig, StripeGateway, URL as STRIPE_URL};
+pub use gateway::{Gateways, LineError};
 pub use marquee_domain::show::{CancelBooking, ExtendLock};
 pub use offers::AskQuote;
 pub use payments::{InitiatePayment, PaymentAnswer};
@@ -56,6 +57,8 @@ pub struct CommandsConfig {
     pub seat_lock_ttl: Duration,
     /// What keeps one customer from holding a hall without buying.
     pub hoarding: HoardingLimits,
+    /// How long a gateway may take to confirm a refund before somebody is told.
+    pub refund_patience: Duration,
     /// A show's writer is let go after this long without a command.
     pub writer_idle: Duration,
 }
@@ -65,6 +68,7 @@ impl Default for CommandsConfig {
         Self {
             seat_lock_ttl: Duration::from_secs(5 * 60),
             hoarding: HoardingLimits { live_locks: Some(2), lapsed_locks: Some(6) },
+            refund_patience: Duration::from_hours(3 * 24),
             writer_idle: Duration::from_secs(60),
         }
     }

@@ -19,8 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
-pub use crate::gateway::http::LineError;
-use crate::gateway::http::{Line, Repeat};
+use crate::gateway::http::{Line, LineError, Repeat};
 use crate::gateway::reading::{BOOKING_NOTE, PAYMENT_NOTE, REFUND_NOTE, money, note, read, unix};
 use crate::gateway::secret::{Secret, WebhookSecrets};
 use crate::gateway::{
