@@ -167,6 +167,20 @@ async fn a_payment_whose_lock_ran_out_is_closed_at_its_gateway() {
 }
 
 #[tokio::test]
+async fn a_payment_of_a_cancelled_booking_is_closed_at_once() {
+    for provider in BOTH {
+        let (world, gateway) = world_with(provider, "5m").await;
+        let booking = world.booked("u_1", &["A1"]).await;
+        paying(&world, provider, "u_1", &booking).await;
+        world.cancel_call("u_1", &booking).send().await.expect(200);
+        eventually(SOON, "it is closed", async || {
+            (gateway.payment(&booking).status == "closed").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn late_money_of_which_no_webhook_tells_is_found_and_goes_back() {
     for provider in BOTH {
         let (world, gateway) = world_with(provider, "1500ms").await;
@@ -192,8 +206,8 @@ async fn late_money_goes_back_once_though_the_server_is_killed_while_it_pays() {
         let begun = world.book("u_1", &["A1"]).await.expect(201);
         let booking = begun["bookingId"].as_str().expect("an id");
         paying(&world, provider, "u_1", booking).await;
-        gateway.pay(booking);
         until(parse(&begun["expiresAt"])).await;
+        gateway.pay(booking);
         let refund = if provider == Provider::Razorpay { "POST refund" } else { "POST refunds" };
         gateway.next(refund, &[Fault::Slow(Duration::from_secs(30))]);
         let notice = gateway.notice(booking);

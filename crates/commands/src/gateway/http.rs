@@ -162,6 +162,9 @@ impl Line {
         if level > before && level > 1.0 {
             tracing::warn!(provider = self.provider, "a gateway keeps failing; it is left alone for a while");
         }
+        if before > 0.0 && level < 1.0 {
+            tracing::info!(provider = self.provider, "a gateway that kept failing answers again");
+        }
         gauge!(BREAKER, "provider" => self.provider).set(level);
         answer
     }

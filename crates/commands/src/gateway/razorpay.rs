@@ -54,32 +54,22 @@ pub struct RazorpayGateway {
     clock: Arc<dyn Clock>,
 }
 
-/// A payment link.
+/// A payment link. What there is none of may be missing, null or an empty list.
 #[derive(Debug, Deserialize)]
 struct Link {
     id: SmolStr,
     status: SmolStr,
-    #[serde(default)]
-    short_url: SmolStr,
-    #[serde(default)]
-    reference_id: SmolStr,
+    short_url: Option<SmolStr>,
+    reference_id: Option<SmolStr>,
     amount: i64,
-    #[serde(default)]
-    amount_paid: i64,
+    amount_paid: Option<i64>,
     currency: SmolStr,
     #[serde(default)]
     notes: Value,
-    #[serde(default)]
-    updated_at: i64,
+    updated_at: Option<i64>,
     /// Told where one link is asked for by its id.
     #[serde(default)]
-    payments: Option<Vec<LinkPayment>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct LinkPayment {
-    payment_id: SmolStr,
-    status: SmolStr,
+    payments: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,7 +99,7 @@ impl Link {
     /// signed, and a query has none.
     fn status(&self, now: Timestamp) -> Option<PaymentStatus> {
         let (outcome, minor) = match self.status.as_str() {
-            "paid" => (Outcome::Captured, self.amount_paid),
+            "paid" => (Outcome::Captured, self.amount_paid.unwrap_or(self.amount)),
             "expired" | "cancelled" => (Outcome::Failed, self.amount),
             _ => return Some(PaymentStatus::Open),
         };
@@ -118,7 +108,7 @@ impl Link {
             payment_intent_id: PaymentIntentId::new(self.id.clone()),
             outcome,
             amount: money(minor, &self.currency)?,
-            occurred_at: unix(self.updated_at).unwrap_or(now),
+            occurred_at: self.updated_at.and_then(unix).unwrap_or(now),
         };
         Some(match outcome {
             Outcome::Captured => PaymentStatus::Captured(notice),
@@ -155,8 +145,9 @@ impl RazorpayGateway {
         let request = || self.request(Method::GET, &["v1", "payment_links"]).query(&query);
         let links: Links = read(self.line.call("look_up_intent", Repeat::Safe, request).await?)?;
         let mut links = links.payment_links.into_iter();
-        let found =
-            links.find(|link| link.reference_id == reference && link.booking() == Some(booking.as_str()));
+        let found = links.find(|link| {
+            link.reference_id.as_deref() == Some(&*reference) && link.booking() == Some(booking.as_str())
+        });
         found.map(intent).transpose()
     }
 
@@ -192,9 +183,10 @@ impl RazorpayGateway {
 
     /// The payment that a link was paid by.
     async fn paid_by(&self, id: &PaymentIntentId) -> Result<SmolStr, GatewayError> {
-        let payments = self.link(id).await?.payments.unwrap_or_default();
-        let captured = payments.into_iter().find(|payment| payment.status == "captured");
-        let captured = captured.map(|payment| payment.payment_id);
+        let payments = self.link(id).await?.payments;
+        let mut payments = payments.as_array().into_iter().flatten();
+        let captured = payments.find(|payment| note(payment, "status") == Some("captured"));
+        let captured = captured.and_then(|payment| note(payment, "payment_id")).map(SmolStr::from);
         captured
             .ok_or_else(|| GatewayError::Unavailable("it does not show the payment of the link yet".into()))
     }
@@ -233,10 +225,10 @@ impl RazorpayGateway {
 }
 
 fn intent(link: Link) -> Result<Intent, GatewayError> {
-    if link.short_url.is_empty() {
-        return Err(GatewayError::Unavailable("a link without an address".into()));
-    }
-    Ok(Intent { payment_intent_id: PaymentIntentId::new(link.id), redirect_url: link.short_url })
+    let redirect_url = link.short_url.filter(|url| !url.is_empty());
+    let redirect_url =
+        redirect_url.ok_or_else(|| GatewayError::Unavailable("a link without an address".into()))?;
+    Ok(Intent { payment_intent_id: PaymentIntentId::new(link.id), redirect_url })
 }
 
 /// 40 characters that stand for a text: letters and digits, as Razorpay wants its keys.

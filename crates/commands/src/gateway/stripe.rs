@@ -56,28 +56,21 @@ pub struct StripeGateway {
 #[derive(Debug, Deserialize)]
 struct Session {
     id: SmolStr,
-    #[serde(default)]
     url: Option<SmolStr>,
-    #[serde(default)]
     status: Option<SmolStr>,
-    #[serde(default)]
-    payment_status: SmolStr,
-    #[serde(default)]
+    payment_status: Option<SmolStr>,
     amount_total: Option<i64>,
-    #[serde(default)]
     currency: Option<SmolStr>,
     #[serde(default)]
     metadata: Value,
     #[serde(default)]
-    payment_intent: Option<SmolStr>,
+    payment_intent: Value,
 }
 
 /// A refund.
 #[derive(Debug, Deserialize)]
 struct Refund {
-    #[serde(default)]
     status: Option<SmolStr>,
-    #[serde(default)]
     failure_reason: Option<SmolStr>,
     #[serde(default)]
     metadata: Value,
@@ -95,8 +88,8 @@ impl Session {
 
     /// How it ended, as far as it did. A session that is complete and unpaid awaits a bank.
     fn outcome(&self) -> Option<Outcome> {
-        match (self.payment_status.as_str(), self.status.as_deref()) {
-            ("paid", _) => Some(Outcome::Captured),
+        match (self.payment_status.as_deref(), self.status.as_deref()) {
+            (Some("paid"), _) => Some(Outcome::Captured),
             (_, Some("expired")) => Some(Outcome::Failed),
             (_, _) => None,
         }
@@ -176,7 +169,8 @@ impl StripeGateway {
 
     /// Stripe's payment intent of a session: what refunds are made on.
     async fn paid_by(&self, id: &PaymentIntentId) -> Result<SmolStr, GatewayError> {
-        let paid_by = self.session(id).await?.payment_intent;
+        let session = self.session(id).await?;
+        let paid_by = session.payment_intent.as_str().map(SmolStr::from);
         paid_by.ok_or_else(|| {
             GatewayError::Unavailable("it does not show the payment of the session yet".into())
         })

@@ -14,6 +14,7 @@ use marquee_domain::ids::{BookingId, RefundId};
 use marquee_domain::payment::{
     IntentCreated, Payment, PaymentEvent, PaymentInitiated, PaymentState, RefundRequested,
 };
+use marquee_domain::show::ShowEvent;
 use marquee_domain::{Event, time};
 use marquee_event_store::lease::Tenancy;
 use marquee_event_store::{Follower, Metadata, Recorded, StreamName};
@@ -69,6 +70,8 @@ pub(super) struct QuestionProcess {
     state: ProcessState,
     follower: Follower,
     open: HashMap<Question, Standing>,
+    /// What could not be kept on disk yet.
+    unsaved: Changes,
     tenancy: Tenancy,
 }
 
@@ -81,13 +84,13 @@ impl QuestionProcess {
         let checkpoint = state.checkpoint(PROCESS, *commands.inner.store.head().borrow())?;
         let open = state.questions()?.into_iter().collect();
         let follower = Follower::new(Arc::clone(&commands.inner.store), checkpoint);
-        Ok(Self { commands, state, follower, open, tenancy })
+        Ok(Self { commands, state, follower, open, unsaved: Changes::new(), tenancy })
     }
 
     pub(super) async fn run(mut self) {
         loop {
             let page = next_page(&mut self.follower, PROCESS, TICK).await;
-            let mut changes = Changes::new();
+            let mut changes = std::mem::take(&mut self.unsaved);
             for recorded in &page.events {
                 self.note(recorded, &mut changes);
             }
@@ -100,8 +103,9 @@ impl QuestionProcess {
                 continue;
             }
             note_position(PROCESS, page.next);
-            let changes = changes.into_iter().collect();
-            if let Err(error) = self.state.save_questions(PROCESS, page.next, changes).await {
+            let kept = changes.iter().map(|(question, standing)| (question.clone(), *standing)).collect();
+            if let Err(error) = self.state.save_questions(PROCESS, page.next, kept).await {
+                self.unsaved = changes;
                 tracing::error!(process = PROCESS, %error, "the checkpoint cannot be kept; it is tried again");
             }
             tokio::time::sleep(TICK).await;
@@ -109,7 +113,11 @@ impl QuestionProcess {
     }
 
     fn note(&mut self, recorded: &Recorded, changes: &mut Changes) {
-        let Ok(Event::Payment(event)) = recorded.event() else { return };
+        let Ok(event) = recorded.event() else { return };
+        if let Event::Show(ShowEvent::BookingCancelled(cancelled)) = event {
+            self.hurry(&cancelled.booking_id, recorded.time, changes);
+        }
+        let Event::Payment(event) = event else { return };
         let of_refund = |id: &RefundId| Question::Refund(recorded.stream.clone(), id.clone());
         match event {
             PaymentEvent::Initiated(initiated) if self.is_asked(&initiated.provider) => {
@@ -138,6 +146,14 @@ impl QuestionProcess {
     /// A gateway that is off may be turned on again.
     fn is_asked(&self, provider: &str) -> bool {
         self.commands.inner.gateways.get(provider).is_none_or(PaymentGateway::can_be_asked)
+    }
+
+    /// A booking was cancelled: its payment, if it is open, is to be closed.
+    fn hurry(&mut self, booking: &BookingId, due: Timestamp, changes: &mut Changes) {
+        let question = Question::Payment(booking.clone());
+        if let Some(standing) = self.open.get(&question).copied() {
+            self.set(question, Standing { due, ..standing }, changes);
+        }
     }
 
     fn set(&mut self, question: Question, standing: Standing, changes: &mut Changes) {
@@ -218,7 +234,7 @@ async fn ask_payment(
     let (lock_ends, holds_seats) = lock_of(commands, booking).await?.unwrap_or((standing.since, false));
     let now = commands.inner.clock.now();
     let next = next_look(lock_ends, now);
-    let too_early = next_look(lock_ends, Timestamp::MIN).is_some_and(|first| now < first);
+    let too_early = holds_seats && next_look(lock_ends, Timestamp::MIN).is_some_and(|first| now < first);
     // Nobody was sent to pay before the gateway's answer was written down.
     let said = match &payment.intent {
         Some(intent) if !too_early => put(commands, initiated, intent, holds_seats).await?,
@@ -323,9 +339,14 @@ async fn ask_refund(
         tracing::error!(refund = %id, %stream, since = %standing.since, "alert: a refund is not confirmed by its gateway for too long");
         metrics::counter!(counters::REFUNDS_OVERDUE).increment(1);
     }
+    let due = time::after(now, next_wait(age, patience));
+    Ok(Some(Standing { due, alerted: standing.alerted || overdue, ..standing }))
+}
+
+/// How long a refund of this age is left alone, but never past the end of patience. In milliseconds.
+fn next_wait(age: u64, patience: u64) -> u64 {
     let wait = (age / 2).clamp(FIRST_LOOK_MILLIS, LAST_WAIT_MILLIS);
-    let wait = if overdue { wait } else { wait.min(patience - age) };
-    Ok(Some(Standing { due: time::after(now, wait), alerted: standing.alerted || overdue, ..standing }))
+    if age < patience { wait.min(patience - age) } else { wait }
 }
 
 /// Asks how far a refund is, and writes down where it is over. Never pays: that is the payment outcome's to do.
@@ -370,5 +391,19 @@ mod tests {
         }
         assert!(looks.iter().filter(|seconds| **seconds < 0).count() >= 2, "one try may fail");
         assert_eq!(looks.last(), Some(&86_400));
+    }
+
+    #[test]
+    fn a_refund_is_asked_after_ever_more_seldom_and_at_the_end_of_patience() {
+        let patience = 3 * 24 * 3_600_000;
+        let (mut age, mut looks, mut at_the_end) = (FIRST_LOOK_MILLIS, 0, false);
+        while age < 30 * 24 * 3_600_000 {
+            let wait = next_wait(age, patience);
+            assert!((1..=LAST_WAIT_MILLIS).contains(&wait));
+            age += wait;
+            looks += 1;
+            at_the_end |= age == patience;
+        }
+        assert!(at_the_end && (700..800).contains(&looks), "{looks} in a month");
     }
 }
