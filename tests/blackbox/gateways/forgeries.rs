@@ -145,7 +145,7 @@ async fn money_for_a_booking_that_nobody_knows_is_written_down_and_goes_back() {
                     json!({ "bookingId": "bk_sh_none_01J" });
             }
             Provider::Stripe => {
-                unknown["data"]["object"]["metadata"] = json!({ "bookingId": "bk_sh_none_01J" })
+                unknown["data"]["object"]["metadata"] = json!({ "bookingId": "bk_sh_none_01J" });
             }
         }
         for _ in 0..2 {
