@@ -16,6 +16,7 @@ mod offers;
 mod payments;
 mod processes;
 mod redemptions;
+mod refunds;
 mod rule_book;
 mod shows;
 mod theatres;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId, RefundId};
+use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{
     IntentCreated, Notice, Outcome, Payment, PaymentCommand, PaymentInitiated, PaymentRejection,
-    PaymentState, PaymentUnmatched, RefundCause, RefundStatus,
+    PaymentState, PaymentUnmatched, RefundCause,
 };
 use marquee_domain::request::{KeyReused, Request};
 use marquee_domain::show::{BookingState, BookingStatus, Rejection, ShowCommand};
@@ -21,7 +21,7 @@ use crate::bookings::known_booking;
 use crate::context::{Answer, Context};
 use crate::error::CommandError;
 use crate::execute::{Executed, Loaded, execute};
-use crate::gateway::{GatewayError, Intent, RefundProgress, Verified, WebhookError};
+use crate::gateway::{GatewayError, Intent, Verified, WebhookError};
 use crate::writer::Decided;
 use crate::writer::Seen;
 use crate::{Commands, counters};
@@ -231,46 +231,6 @@ impl Commands {
             self.unmatched(ctx, provider, reference, notice).await?;
         }
         Ok(matched)
-    }
-
-    /// Writes down how far a refund is, where it is over. `false` where nobody asked for it.
-    pub(crate) async fn record_refund(
-        &self,
-        metadata: &Arc<Metadata>,
-        stream: &StreamName,
-        refund_id: &RefundId,
-        progress: RefundProgress,
-    ) -> Result<bool, CommandError> {
-        let (command, failure) = match progress {
-            RefundProgress::Unknown | RefundProgress::Pending => return Ok(true),
-            RefundProgress::Paid => (PaymentCommand::RefundSucceeded(refund_id.clone()), None),
-            RefundProgress::Failed(reason) => {
-                (PaymentCommand::RefundFailed(refund_id.clone(), reason.clone()), Some(reason))
-            }
-        };
-        let (store, clock) = (&*self.inner.store, &*self.inner.clock);
-        let executed = execute::<Payment>(store, clock, stream.clone(), metadata, None, &command).await;
-        let executed = match executed {
-            Ok(executed) => executed,
-            Err(CommandError::Payment(PaymentRejection::UnknownRefund)) => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        if let Some(reason) = failure {
-            let paid = |payment: &Payment| {
-                let mut refunds = payment.refunds.iter();
-                refunds.any(|refund| {
-                    refund.requested.refund_id == *refund_id && refund.status == RefundStatus::Succeeded
-                })
-            };
-            if executed.appended.is_some() {
-                tracing::error!(refund = %refund_id, %reason, "alert: a gateway refuses a refund");
-                metrics::counter!(counters::REFUNDS_FAILED).increment(1);
-            } else if paid(&executed.loaded.state) {
-                tracing::error!(refund = %refund_id, %reason, "alert: a refund that was paid came back");
-                metrics::counter!(counters::REFUNDS_FAILED).increment(1);
-            }
-        }
-        Ok(true)
     }
 
     /// Writes down how a payment ended and settles its booking at once. `false` where it fits no payment.

@@ -217,6 +217,7 @@ async fn late_money_goes_back_once_though_the_server_is_killed_while_it_pays() {
         })
         .await;
         let home = world.server.kill().await;
+        gateway.forget_keys();
         world.server = Server::with(home, &gateway.options()).await;
         world.http = world.server.http.clone();
         gateway.webhook(&world.http, &notice).send().await.expect(200);

@@ -1,5 +1,8 @@
 //! Razorpay and Stripe as their documentation has them, on a loopback port, misbehaving when they are told to.
 
+mod razorpay;
+mod stripe;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -21,8 +24,6 @@ use crate::support::world::signature;
 pub const WEBHOOK_SECRET: &str = "the-webhook-secret-of-the-black-box-suites";
 const KEY_ID: &str = "rzp_test_blackbox";
 const KEY: &str = "a-key-that-guards-nothing";
-/// The two, as HTTP's basic authentication has them.
-const CREDENTIALS: &str = "Basic cnpwX3Rlc3RfYmxhY2tib3g6YS1rZXktdGhhdC1ndWFyZHMtbm90aGluZw==";
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +181,11 @@ impl Gateway {
         self.books().refunds.iter_mut().for_each(|refund| refund.status = status);
     }
 
+    /// A day passes: keys are good no more.
+    pub fn forget_keys(&self) {
+        self.books().refunds.iter_mut().for_each(|refund| refund.key.clear());
+    }
+
     pub fn calls(&self) -> Vec<String> {
         self.books().calls.clone()
     }
@@ -230,7 +236,7 @@ impl Gateway {
                     "closed" => "payment_link.cancelled",
                     _ => "payment.failed",
                 };
-                let link = json!({ "payment_link": { "entity": link(&payment, true) } });
+                let link = json!({ "payment_link": { "entity": razorpay::link(&payment, true) } });
                 json!({ "entity": "event", "event": event, "contains": ["payment_link"], "payload": link, "created_at": now().as_second() })
             }
             Provider::Stripe => {
@@ -240,7 +246,7 @@ impl Gateway {
                     _ => "payment_intent.payment_failed",
                 };
                 json!({ "id": format!("evt_{}", uuid::Uuid::new_v4().simple()), "object": "event", "type": kind,
-                    "created": now().as_second(), "data": { "object": session(&payment) } })
+                    "created": now().as_second(), "data": { "object": stripe::session(&payment) } })
             }
         }
     }
@@ -251,12 +257,12 @@ impl Gateway {
         let [refund] = refunds.as_slice() else { panic!("one refund: {refunds:?}") };
         match self.provider {
             Provider::Razorpay => {
-                let refund = json!({ "refund": { "entity": rendered(self.provider, refund) } });
+                let refund = json!({ "refund": { "entity": razorpay::refund(refund) } });
                 json!({ "entity": "event", "event": "refund.processed", "payload": refund, "created_at": now().as_second() })
             }
             Provider::Stripe => {
                 json!({ "id": "evt_refund", "type": "refund.updated", "created": now().as_second(),
-                "data": { "object": rendered(self.provider, refund) } })
+                "data": { "object": stripe::refund(refund) } })
             }
         }
     }
@@ -317,8 +323,8 @@ async fn answer(
     let (status, value) = {
         let books = &mut books.lock().unwrap();
         match provider {
-            Provider::Razorpay => razorpay(books, &asked),
-            Provider::Stripe => stripe(books, &asked),
+            Provider::Razorpay => razorpay::answer(books, &asked),
+            Provider::Stripe => stripe::answer(books, &asked),
         }
     };
     match fault {
@@ -396,159 +402,5 @@ impl Books {
             self.refunds.push(made.clone());
             made
         })
-    }
-}
-
-fn rendered(provider: Provider, refund: &MadeRefund) -> Value {
-    match provider {
-        Provider::Razorpay => {
-            let status = if refund.status == "paid" { "processed" } else { refund.status };
-            json!({ "id": "rfnd_1", "entity": "refund", "amount": refund.amount, "currency": "INR", "payment_id": refund.of,
-                "status": status, "notes": refund.notes, "receipt": null })
-        }
-        Provider::Stripe => {
-            let status = if refund.status == "paid" { "succeeded" } else { refund.status };
-            json!({ "id": "re_1", "object": "refund", "amount": refund.amount, "payment_intent": refund.of, "status": status,
-                "metadata": refund.notes })
-        }
-    }
-}
-
-fn link(payment: &Made, whole: bool) -> Value {
-    let status = match payment.status {
-        "open" => "created",
-        "closed" => "cancelled",
-        other => other,
-    };
-    // A list of links does not tell what they were paid by.
-    let payments = match (whole, payment.status) {
-        (true, "paid") => {
-            json!([{ "payment_id": payment.paid_by, "amount": payment.paid, "status": "captured", "method": "upi" }])
-        }
-        (true, _) => Value::Null,
-        (false, _) => json!([]),
-    };
-    let notes = if payment.booking.is_empty() { json!([]) } else { json!({ "bookingId": payment.booking }) };
-    json!({ "id": payment.id, "amount": payment.amount, "amount_paid": payment.paid, "currency": payment.currency, "status": status,
-        "reference_id": payment.reference, "notes": notes, "payments": payments, "short_url": format!("https://rzp.example/i/{}", payment.id),
-        "updated_at": now().as_second(), "expire_by": 0, "accept_partial": false })
-}
-
-fn razorpay(books: &mut Books, asked: &Asked<'_>) -> (u16, Value) {
-    if header(asked, "authorization") != CREDENTIALS {
-        return (401, json!({ "error": { "description": "Authentication failed" } }));
-    }
-    let body = || serde_json::from_slice::<Value>(asked.body).unwrap();
-    match (asked.method.as_str(), asked.path.as_slice()) {
-        ("GET", ["payment_links"]) => {
-            let reference = &asked.fields["reference_id"];
-            let links = books.payments.iter().filter(|payment| payment.reference == *reference);
-            (200, json!({ "payment_links": links.map(|payment| link(payment, false)).collect::<Vec<_>>() }))
-        }
-        ("POST", ["payment_links"]) => {
-            let body = body();
-            let reference = body["reference_id"].as_str().unwrap().to_owned();
-            assert!(reference.len() <= 40, "{reference}");
-            if books.payments.iter().any(|payment| payment.reference == reference) {
-                return refused("payment link with given reference_id already exists");
-            }
-            let booking = body["notes"]["bookingId"].as_str().unwrap().to_owned();
-            let (amount, currency) = (body["amount"].as_i64().unwrap(), body["currency"].as_str().unwrap());
-            (200, link(&books.new_payment("plink", booking, reference, amount, currency), true))
-        }
-        ("GET", ["payment_links", id]) => {
-            books.find(id).map_or_else(not_found, |found| (200, link(found, true)))
-        }
-        ("POST", ["payment_links", id, "cancel"]) => match books.find(id) {
-            Some(found) if found.status == "open" => {
-                found.status = "closed";
-                (200, link(found, true))
-            }
-            Some(_) => refused("the link cannot be cancelled"),
-            None => not_found(),
-        },
-        ("GET", ["payments", payment, "refunds"]) => {
-            let items = books.refunds.iter().filter(|refund| refund.of == *payment);
-            let items: Vec<Value> = items.map(|refund| rendered(Provider::Razorpay, refund)).collect();
-            (200, json!({ "entity": "collection", "count": items.len(), "items": items }))
-        }
-        ("POST", ["payments", payment, "refund"]) => {
-            let (body, key) = (body(), header(asked, "x-refund-idempotency"));
-            assert!(key.len() >= 10 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{key}");
-            let notes = serde_json::from_value(body["notes"].clone()).unwrap();
-            let made = books.new_refund(key, payment, body["amount"].as_i64().unwrap(), notes);
-            made.map_or_else(
-                || refused("the refund amount is greater than the amount captured"),
-                |refund| (200, rendered(Provider::Razorpay, &refund)),
-            )
-        }
-        _ => not_found(),
-    }
-}
-
-fn session(payment: &Made) -> Value {
-    let (status, paid) = match payment.status {
-        "paid" => ("complete", "paid"),
-        "closed" => ("expired", "unpaid"),
-        other => (other, "unpaid"),
-    };
-    let amount = if payment.status == "paid" { payment.paid } else { payment.amount };
-    let metadata =
-        if payment.booking.is_empty() { json!({}) } else { json!({ "bookingId": payment.booking }) };
-    let paid_by = if payment.status == "paid" { json!(payment.paid_by) } else { Value::Null };
-    json!({ "id": payment.id, "object": "checkout.session", "amount_total": amount, "currency": payment.currency, "status": status,
-        "payment_status": paid, "metadata": metadata, "client_reference_id": payment.reference, "payment_intent": paid_by,
-        "url": format!("https://checkout.example/c/{}#fid", payment.id) })
-}
-
-fn stripe(books: &mut Books, asked: &Asked<'_>) -> (u16, Value) {
-    if header(asked, "authorization") != format!("Bearer {KEY}") || header(asked, "stripe-version").is_empty()
-    {
-        return (401, json!({ "error": { "message": "Invalid API Key provided" } }));
-    }
-    let key = header(asked, "idempotency-key");
-    match (asked.method.as_str(), asked.path.as_slice()) {
-        ("POST", ["checkout", "sessions"]) => {
-            let fields = &asked.fields;
-            let booking = fields["metadata[bookingId]"].clone();
-            assert_eq!(key, booking, "the booking is the key");
-            if let Some(known) = books.payments.iter().find(|payment| payment.reference == key) {
-                return (200, session(known));
-            }
-            let amount = fields["line_items[0][price_data][unit_amount]"].parse().unwrap();
-            let currency = &fields["line_items[0][price_data][currency]"];
-            assert_eq!((&*fields["mode"], &fields["client_reference_id"]), ("payment", &booking));
-            (200, session(&books.new_payment("cs", booking, key.to_owned(), amount, currency)))
-        }
-        ("GET", ["checkout", "sessions", id]) => {
-            books.find(id).map_or_else(not_found, |found| (200, session(found)))
-        }
-        ("POST", ["checkout", "sessions", id, "expire"]) => match books.find(id) {
-            Some(found) if found.status == "open" => {
-                found.status = "closed";
-                (200, session(found))
-            }
-            Some(_) => refused("only an open session can be expired"),
-            None => not_found(),
-        },
-        ("GET", ["refunds"]) => {
-            let of = &asked.fields["payment_intent"];
-            let data = books.refunds.iter().filter(|refund| refund.of == *of);
-            let data: Vec<Value> = data.map(|refund| rendered(Provider::Stripe, refund)).collect();
-            (200, json!({ "object": "list", "data": data, "has_more": false }))
-        }
-        ("POST", ["refunds"]) => {
-            let fields = &asked.fields;
-            let note = |name: &str| (name.to_owned(), fields[&format!("metadata[{name}]")].clone());
-            let notes = BTreeMap::from([note("refundId"), note("paymentId")]);
-            assert_eq!(key, notes["refundId"], "the refund is the key");
-            let made =
-                books.new_refund(key, &fields["payment_intent"], fields["amount"].parse().unwrap(), notes);
-            made.map_or_else(
-                || refused("greater than the unrefunded amount"),
-                |refund| (200, rendered(Provider::Stripe, &refund)),
-            )
-        }
-        _ => not_found(),
     }
 }
