@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::gateways::provider::{Provider, WEBHOOK_SECRET};
+use crate::gateways::provider::{Gateway, Provider, WEBHOOK_SECRET};
 use crate::gateways::{BOTH, confirmed, paying, world_with};
 use crate::support::audit::of_type;
+use crate::support::server::{Door, Home, Options, Server};
 use crate::support::time::{eventually, now};
-use crate::support::world::SOON;
+use crate::support::world::{SOON, World};
 
 #[tokio::test]
 async fn a_webhook_that_is_forged_tampered_with_or_stale_is_400_and_appends_nothing() {
@@ -66,6 +67,31 @@ async fn a_webhook_three_times_at_once_and_replayed_under_another_name_is_one_ev
         assert_eq!(world.events().await.len(), before, "a repeat is not new money");
         assert_eq!(world.events_of("payment.succeeded", &booking, 1).await.len(), 1);
         world.reaches("u_1", &booking, "CONFIRMED").await;
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_at_two_nodes_at_once_is_one_event() {
+    for provider in BOTH {
+        let gateway = Gateway::start(provider).await;
+        let world = World::with(&Options { door: Door::Writable, ..gateway.options() }).await;
+        let other = Options { event_store: Some(world.server.kurrentdb()), ..gateway.options() };
+        let other = Server::with(Home::new(), &other).await;
+        for seat in ["A1", "A2", "A3"] {
+            let booking = world.booked("u_1", &[seat]).await;
+            paying(&world, provider, "u_1", &booking).await;
+            gateway.pay(&booking);
+            let notice = gateway.notice(&booking);
+            let nodes = [&world.http, &other.http, &world.http, &other.http];
+            let sent = nodes.map(|node| tokio::spawn(gateway.webhook(node, &notice).send()));
+            for answer in sent {
+                answer.await.expect("joins").expect(200);
+            }
+            world.reaches("u_1", &booking, "CONFIRMED").await;
+            assert_eq!(world.events_of("payment.succeeded", &booking, 1).await.len(), 1);
+            assert_eq!(world.events_of("booking.confirmed", &booking, 1).await.len(), 1);
+        }
+        assert!(of_type(&world.events().await, "refund.requested").is_empty());
     }
 }
 

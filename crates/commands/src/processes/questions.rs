@@ -22,7 +22,7 @@ use smol_str::SmolStr;
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::gateway::{GatewayError, PaymentGateway, PaymentStatus};
+use crate::gateway::{GatewayError, PaymentGateway, PaymentStatus, RefundProgress};
 use crate::processes::state::ProcessState;
 use crate::processes::{CONCURRENCY, ProcessesError, next_page, note_position};
 use crate::writer::Seen;
@@ -330,11 +330,11 @@ async fn ask_refund(
     let Some(refund) = requested.filter(|_| payment.owes(id)).find(|refund| refund.refund_id == *id) else {
         return Ok(None);
     };
-    look_after(commands, stream, refund).await?;
+    let over = look_after(commands, stream, refund).await?;
     let now = commands.inner.clock.now();
     let age = u64::try_from(now.as_millisecond() - standing.since.as_millisecond()).unwrap_or_default();
     let patience = u64::try_from(commands.inner.config.refund_patience.as_millis()).unwrap_or(u64::MAX);
-    let overdue = age >= patience;
+    let overdue = age >= patience && !over;
     if overdue && !standing.alerted {
         tracing::error!(refund = %id, %stream, since = %standing.since, "alert: a refund is not confirmed by its gateway for too long");
         metrics::counter!(counters::REFUNDS_OVERDUE).increment(1);
@@ -349,16 +349,16 @@ fn next_wait(age: u64, patience: u64) -> u64 {
     if age < patience { wait.min(patience - age) } else { wait }
 }
 
-/// Asks how far a refund is, and writes down where it is over. Never pays: that is the payment outcome's to do.
+/// Asks how far a refund is, and writes down where it is over. Whether it is. Never pays: that is the payment outcome's to do.
 async fn look_after(
     commands: &Commands,
     stream: &StreamName,
     refund: &RefundRequested,
-) -> Result<(), CommandError> {
+) -> Result<bool, CommandError> {
     let id = &refund.refund_id;
     let Some(gateway) = commands.inner.gateways.get(&refund.provider) else {
         tracing::warn!(process = PROCESS, refund = %id, provider = %refund.provider, "no such gateway is on");
-        return Ok(());
+        return Ok(false);
     };
     match gateway.refund_status(refund).await {
         Ok(progress) => {
@@ -367,11 +367,12 @@ async fn look_after(
                 correlation_id: SmolStr::from(format!("ask-{id}")),
                 causation_id: None,
             });
-            commands.record_refund(&metadata, stream, id, progress).await.map(|_| ())
+            let over = matches!(progress, RefundProgress::Paid | RefundProgress::Failed(_));
+            commands.record_refund(&metadata, stream, id, progress).await.map(|_| over)
         }
         Err(error) => {
             tracing::warn!(process = PROCESS, refund = %id, %error, "a gateway does not say how far a refund is");
-            Ok(())
+            Ok(false)
         }
     }
 }
