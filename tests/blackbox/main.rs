@@ -11,6 +11,7 @@ mod browse;
 mod catalogue_search;
 mod command_line;
 mod damage;
+mod gateways;
 mod hot_seat;
 mod kurrent;
 mod messages;

@@ -37,6 +37,8 @@ pub struct Options {
     pub largest_file: Option<u32>,
     /// From this flush of the event log on, every one of them fails: a disk that breaks.
     pub failing_flush: Option<u32>,
+    /// What it is told of real payment gateways; where there are any, the sandbox is off.
+    pub gateways: Vec<(&'static str, String)>,
     /// Where its log is, if not in its directory.
     pub event_store: Option<String>,
     /// Whether KurrentDB's clients come in, and may append.
@@ -65,6 +67,7 @@ impl Default for Options {
             messages: None,
             largest_file: None,
             failing_flush: None,
+            gateways: vec![],
             event_store: None,
             door: Door::Closed,
         }
@@ -230,6 +233,9 @@ impl Server {
             (None, Some(first)) => broken_disk(&home, first),
             (Some(_), Some(_)) => panic!("a disk is full or broken, not both"),
         };
+        if !options.gateways.is_empty() {
+            command.env_remove("MARQUEE_SANDBOX_SECRET").envs(options.gateways.iter().cloned());
+        }
         if let Some(url) = home.event_store(options).await {
             command.env("MARQUEE_EVENT_STORE", url);
         }

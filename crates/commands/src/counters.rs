@@ -9,8 +9,9 @@ pub(crate) const LATE_PAYMENTS: &str = "marquee_late_payments_total";
 pub(crate) const PAYMENTS_MISMATCHED: &str = "marquee_payments_mismatched_total";
 pub(crate) const PAYMENTS_UNMATCHED: &str = "marquee_payments_unmatched_total";
 pub(crate) const REFUNDS_FAILED: &str = "marquee_refunds_failed_total";
+pub(crate) const REFUNDS_OVERDUE: &str = "marquee_refunds_overdue_total";
 
-const ALL: [(&str, &str); 7] = [
+const ALL: [(&str, &str); 8] = [
     (BOOKINGS_CREATED, "bookings begun"),
     (BOOKINGS_CONFIRMED, "bookings confirmed"),
     (SEAT_LOCKS_REFUSED, "bookings refused because a seat was taken"),
@@ -18,6 +19,7 @@ const ALL: [(&str, &str); 7] = [
     (PAYMENTS_MISMATCHED, "payments of another amount or currency than was asked for"),
     (PAYMENTS_UNMATCHED, "payments that belong to no booking"),
     (REFUNDS_FAILED, "refunds that the gateway refused for good"),
+    (REFUNDS_OVERDUE, "refunds that the gateway did not confirm for too long"),
 ];
 
 /// Shows each at 0, so that an alert on its increase sees the first one too.

@@ -1,14 +1,22 @@
 //! Payment gateways: the port, and what is behind it.
 
+mod backoff;
+mod breaker;
+mod http;
+pub mod razorpay;
+mod reading;
 pub mod sandbox;
+pub mod secret;
+pub mod stripe;
 
 use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
-use marquee_domain::ids::PaymentIntentId;
-use marquee_domain::payment::{Notice, PaymentInitiated, RefundRequested};
+use marquee_domain::ids::{PaymentId, PaymentIntentId, RefundId};
+use marquee_domain::payment::{IntentCreated, Notice, PaymentInitiated, RefundRequested};
 use smol_str::SmolStr;
 
+pub use self::http::LineError;
 use crate::gateway::sandbox::SandboxGateway;
 
 /// A gateway's answer to a new payment.
@@ -31,6 +39,30 @@ pub enum GatewayError {
     Unavailable(String),
 }
 
+/// How a payment stands at its gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PaymentStatus {
+    /// Not over: the customer may still pay.
+    Open,
+    /// The money is there.
+    Captured(Notice),
+    /// It is over, and no money will come of it.
+    Failed(Notice),
+}
+
+/// How far a gateway has come with a refund.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RefundProgress {
+    /// It does not know of it.
+    Unknown,
+    /// It is on its way.
+    Pending,
+    /// It was paid.
+    Paid,
+    /// It failed, for good.
+    Failed(SmolStr),
+}
+
 /// A verified notice of a gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verified {
@@ -40,6 +72,15 @@ pub enum Verified {
         booking_reference: SmolStr,
         /// What it says.
         notice: Notice,
+    },
+    /// A refund came further.
+    Refund {
+        /// The payment that it is taken from, as the gateway was told.
+        payment_id: PaymentId,
+        /// The refund, likewise.
+        refund_id: RefundId,
+        /// What it says.
+        progress: RefundProgress,
     },
     /// Something that Marquee does not act on.
     Other {
@@ -76,21 +117,56 @@ pub trait PaymentGateway: Send + Sync + 'static {
         payment: &'a PaymentInitiated,
     ) -> BoxFuture<'a, Result<Intent, GatewayError>>;
 
-    /// Pays back. The refund id is the key: asked twice, it pays once.
-    fn refund<'a>(&'a self, refund: &'a RefundRequested) -> BoxFuture<'a, Result<(), GatewayError>>;
+    /// Whether it keeps payments and refunds that can be asked after. One that keeps nothing is never asked.
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
+    /// Asks how a payment stands.
+    fn payment_status<'a>(
+        &'a self,
+        payment: &'a PaymentInitiated,
+        intent: &'a IntentCreated,
+    ) -> BoxFuture<'a, Result<PaymentStatus, GatewayError>>;
+
+    /// Lets no more money come by a payment that its booking cannot take any more. What came before stands.
+    fn close<'a>(&'a self, intent: &'a IntentCreated) -> BoxFuture<'a, Result<(), GatewayError>>;
+
+    /// Pays back, and tells how far that is. The refund id is the key: asked twice, it pays once.
+    fn refund<'a>(
+        &'a self,
+        refund: &'a RefundRequested,
+    ) -> BoxFuture<'a, Result<RefundProgress, GatewayError>>;
+
+    /// Asks how far a refund is. Pays nothing.
+    fn refund_status<'a>(
+        &'a self,
+        refund: &'a RefundRequested,
+    ) -> BoxFuture<'a, Result<RefundProgress, GatewayError>>;
 
     /// Verifies and reads a webhook. Header names are lower case.
     fn verify(&self, headers: &BTreeMap<String, String>, body: &[u8]) -> Result<Verified, WebhookError>;
 }
 
 /// The gateways that are on.
-pub(crate) struct Gateways {
+#[derive(Default)]
+pub struct Gateways {
     sandbox: Option<SandboxGateway>,
+    others: Vec<Box<dyn PaymentGateway>>,
+}
+
+impl From<Option<SandboxGateway>> for Gateways {
+    fn from(sandbox: Option<SandboxGateway>) -> Self {
+        Self { sandbox, others: vec![] }
+    }
 }
 
 impl Gateways {
-    pub(crate) fn new(sandbox: Option<SandboxGateway>) -> Self {
-        Self { sandbox }
+    /// These, and one more.
+    #[must_use]
+    pub fn with(mut self, gateway: impl PaymentGateway) -> Self {
+        self.others.push(Box::new(gateway));
+        self
     }
 
     pub(crate) fn sandbox(&self) -> Option<&SandboxGateway> {
@@ -99,7 +175,8 @@ impl Gateways {
 
     /// A gateway by its name, in either case.
     pub(crate) fn get(&self, provider: &str) -> Option<&dyn PaymentGateway> {
-        let sandbox = self.sandbox.as_ref()?;
-        provider.eq_ignore_ascii_case(sandbox.provider()).then_some(sandbox as &dyn PaymentGateway)
+        let sandbox = self.sandbox.as_ref().map(|sandbox| sandbox as &dyn PaymentGateway);
+        let mut all = sandbox.into_iter().chain(self.others.iter().map(|gateway| &**gateway));
+        all.find(|gateway| provider.eq_ignore_ascii_case(gateway.provider()))
     }
 }

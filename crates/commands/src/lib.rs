@@ -16,6 +16,7 @@ mod offers;
 mod payments;
 mod processes;
 mod redemptions;
+mod refunds;
 mod rule_book;
 mod shows;
 mod theatres;
@@ -34,7 +35,11 @@ pub use bookings::{BookingAnswer, BookingSnapshot, CancelAnswer, CreateBooking, 
 pub use contacts::{Contacts, ContactsError};
 pub use context::{Answer, Context};
 pub use error::CommandError;
+pub use gateway::razorpay::{RazorpayConfig, RazorpayGateway, URL as RAZORPAY_URL};
 pub use gateway::sandbox::SandboxGateway;
+pub use gateway::secret::Secret;
+pub use gateway::stripe::{StripeConfig, StripeGateway, URL as STRIPE_URL};
+pub use gateway::{Gateways, LineError};
 pub use marquee_domain::show::{CancelBooking, ExtendLock};
 pub use offers::AskQuote;
 pub use payments::{InitiatePayment, PaymentAnswer};
@@ -42,7 +47,6 @@ pub use processes::{Processes, ProcessesConfig, ProcessesError};
 pub use shows::{ScheduleShow, ShowPatch, ShowReplacement};
 
 use crate::execute::Loaded;
-use crate::gateway::Gateways;
 use crate::redemptions::RedemptionFold;
 use crate::rule_book::RuleBook;
 use crate::writer::ShowWriters;
@@ -54,6 +58,8 @@ pub struct CommandsConfig {
     pub seat_lock_ttl: Duration,
     /// What keeps one customer from holding a hall without buying.
     pub hoarding: HoardingLimits,
+    /// How long a gateway may take to confirm a refund before somebody is told.
+    pub refund_patience: Duration,
     /// A show's writer is let go after this long without a command.
     pub writer_idle: Duration,
 }
@@ -63,6 +69,7 @@ impl Default for CommandsConfig {
         Self {
             seat_lock_ttl: Duration::from_secs(5 * 60),
             hoarding: HoardingLimits { live_locks: Some(2), lapsed_locks: Some(6) },
+            refund_patience: Duration::from_hours(3 * 24),
             writer_idle: Duration::from_secs(60),
         }
     }
@@ -94,7 +101,7 @@ impl Commands {
         config: CommandsConfig,
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
-        sandbox: Option<SandboxGateway>,
+        gateways: impl Into<Gateways>,
         contacts: Contacts,
     ) -> Self {
         counters::register();
@@ -105,7 +112,7 @@ impl Commands {
             store,
             clock,
             writers,
-            gateways: Gateways::new(sandbox),
+            gateways: gateways.into(),
             contacts,
             payments: DashMap::new(),
             payments_in_flight: DashMap::new(),

@@ -196,10 +196,17 @@ impl Commands {
         })?;
         match verified {
             Verified::Payment { booking_reference, notice } => {
-                let matched = self.payment_ended(ctx, &booking_reference, &notice).await?;
-                if !matched {
-                    self.unmatched(ctx, gateway.provider(), &booking_reference, &notice).await?;
-                }
+                let matched = self.told(ctx, gateway.provider(), &booking_reference, &notice).await?;
+                count(if matched { "matched" } else { "unmatched" });
+            }
+            Verified::Refund { payment_id, refund_id, progress } => {
+                let stream = StreamName::payment_of(&payment_id);
+                let matched = match stream {
+                    Some(stream) => {
+                        self.record_refund(&ctx.metadata(), &stream, &refund_id, progress).await?
+                    }
+                    None => false,
+                };
                 count(if matched { "matched" } else { "unmatched" });
             }
             Verified::Other { status } => {
@@ -208,6 +215,22 @@ impl Commands {
             }
         }
         Ok(())
+    }
+
+    /// Writes down how a payment ended, whoever said so: the gateway unasked, or when it was asked. `false` where it fits no
+    /// payment.
+    pub(crate) async fn told(
+        &self,
+        ctx: &Context,
+        provider: &'static str,
+        reference: &str,
+        notice: &Notice,
+    ) -> Result<bool, CommandError> {
+        let matched = self.payment_ended(ctx, reference, notice).await?;
+        if !matched {
+            self.unmatched(ctx, provider, reference, notice).await?;
+        }
+        Ok(matched)
     }
 
     /// Writes down how a payment ended and settles its booking at once. `false` where it fits no payment.

@@ -1,4 +1,4 @@
-//! What Marquee does unasked: writes down deadlines, settles what a crash left open, pays back.
+//! What Marquee does unasked: writes down deadlines, settles what a crash left open, pays back, asks gateways.
 //!
 //! On several nodes they have one lease: who has it acts, the others follow and stand by. What they do is safe to do twice,
 //! so while nobody can say who has the lease, each acts.
@@ -7,6 +7,7 @@
 //! is doing it once. Correctness never waits for them.
 
 mod money;
+mod questions;
 mod redemptions;
 mod state;
 mod timers;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Commands;
 use crate::processes::money::MoneyProcess;
+use crate::processes::questions::QuestionProcess;
 use crate::processes::redemptions::RedemptionProcess;
 use crate::processes::state::ProcessState;
 use crate::processes::timers::TimerProcess;
@@ -73,11 +75,13 @@ impl Processes {
         let (tenancy, keeping) = keep(leases, LEASE, shutdown.clone());
         let timers = TimerProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
         let redemptions = RedemptionProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
+        let questions = QuestionProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
         let money = MoneyProcess::new(commands.clone(), state, tenancy)?;
         tasks.spawn(keeping);
         tasks.spawn(until(shutdown.clone(), timers.run()));
         tasks.spawn(until(shutdown.clone(), money.run()));
         tasks.spawn(until(shutdown.clone(), redemptions.run()));
+        tasks.spawn(until(shutdown.clone(), questions.run()));
         tasks.close();
         Ok(Self { tasks })
     }

@@ -1,6 +1,9 @@
 //! What Marquee does unasked, on the real log and a clock that the test moves.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its cinema has failed")]
 
+#[path = "processes/questions.rs"]
+mod questions;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};

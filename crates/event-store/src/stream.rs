@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use marquee_domain::ids::{BookingId, CityId, MovieId, OfferCode, PartnerId, ScreenId, ShowId, TheatreId};
+use marquee_domain::ids::{
+    BookingId, CityId, MovieId, OfferCode, PartnerId, PaymentId, ScreenId, ShowId, TheatreId,
+};
 use marquee_domain::policy::PolicyScope;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -60,6 +62,16 @@ impl StreamName {
     /// Money that fits no booking.
     pub fn unmatched_payment(id: &str) -> Self {
         Self(SmolStr::from(format!("payment-unmatched-{id}")))
+    }
+
+    /// The stream that a payment is in, by its id; `None` where the text is not one.
+    pub fn payment_of(id: &PaymentId) -> Option<Self> {
+        let rest = id.as_str().strip_prefix("pay_")?;
+        if let Some(unmatched) = rest.strip_prefix("unmatched_") {
+            return Some(Self::unmatched_payment(unmatched));
+        }
+        let booking = BookingId::new(format!("bk_{rest}"));
+        booking.show().map(|_| Self::payment(&booking))
     }
 
     /// A city.
@@ -157,6 +169,17 @@ mod tests {
             StreamName::policy_register(),
         ] {
             assert_eq!(StreamName::parse(stream.as_str()), Some(stream.clone()), "{stream}");
+        }
+    }
+
+    #[test]
+    fn a_payment_is_found_by_its_id() {
+        let booking = BookingId::from("bk_sh_1_2");
+        assert_eq!(StreamName::payment_of(&booking.payment()), Some(StreamName::payment(&booking)));
+        let unmatched = PaymentId::from("pay_unmatched_0a1b");
+        assert_eq!(StreamName::payment_of(&unmatched), Some(StreamName::unmatched_payment("0a1b")));
+        for other in ["", "pay_", "pay_1", "bk_sh_1_2"] {
+            assert_eq!(StreamName::payment_of(&PaymentId::from(other)), None, "{other}");
         }
     }
 

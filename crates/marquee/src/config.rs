@@ -10,6 +10,7 @@ use marquee_event_store::door::DoorConfig;
 use marquee_projections::{Postgres, ReadModel};
 use serde::Deserialize;
 
+use crate::gateways::{GatewaysConfig, GatewaysError};
 use crate::log::LogChoice;
 use crate::outbound::MessagesChoice;
 
@@ -25,6 +26,9 @@ pub enum ConfigError {
     /// A value does not fit its name.
     #[error("{0}: {1}")]
     Value(&'static str, String),
+    /// The payment gateways cannot be what was asked for.
+    #[error(transparent)]
+    Gateways(#[from] GatewaysError),
 }
 
 /// What `marquee.toml` may hold; every name is a flag's.
@@ -39,6 +43,7 @@ struct File {
     read_model: Option<String>,
     messages: Option<String>,
     seat_lock_ttl: Option<String>,
+    refund_patience: Option<String>,
     rate_limit: Option<Limit>,
     live_locks_per_user: Option<Limit>,
     lapsed_locks_per_user: Option<Limit>,
@@ -171,6 +176,9 @@ pub struct ServeArgs {
     /// How long a seat lock lasts, such as `5m` [default: 5m].
     #[arg(long, env = "MARQUEE_SEAT_LOCK_TTL")]
     seat_lock_ttl: Option<String>,
+    /// How long a gateway may take to confirm a refund before an alert is raised, such as `72h` [default: 72h].
+    #[arg(long, env = "MARQUEE_REFUND_PATIENCE")]
+    refund_patience: Option<String>,
     /// Requests a second of one client, or `off` [default: 50].
     #[arg(long, env = "MARQUEE_RATE_LIMIT")]
     rate_limit: Option<String>,
@@ -215,6 +223,10 @@ pub struct ServeConfig {
     pub return_origins: Vec<String>,
     /// The origin that clients reach the server by.
     pub public_url: Option<String>,
+    /// How long a gateway may take to confirm a refund before an alert is raised.
+    pub refund_patience: Duration,
+    /// The real payment gateways.
+    pub gateways: GatewaysConfig,
     /// The secret of the sandbox gateway; `None` where it is off.
     pub sandbox_secret: Option<Vec<u8>>,
     /// Whether the log is JSON.
@@ -230,6 +242,9 @@ impl ServeArgs {
         };
         let ttl = text(&self.seat_lock_ttl, &file.seat_lock_ttl, "5m");
         let ttl = parse_duration(&ttl).map_err(|reason| ConfigError::Value("seat-lock-ttl", reason))?;
+        let patience = text(&self.refund_patience, &file.refund_patience, "72h");
+        let patience =
+            parse_duration(&patience).map_err(|reason| ConfigError::Value("refund-patience", reason))?;
         let rate = text(&self.rate_limit, &file.rate_limit.as_ref().map(Limit::text), "50");
         let live = text(&self.live_locks_per_user, &file.live_locks_per_user.as_ref().map(Limit::text), "2");
         let lapsed = &file.lapsed_locks_per_user.as_ref().map(Limit::text);
@@ -256,6 +271,8 @@ impl ServeArgs {
                 .or(file.return_origins)
                 .unwrap_or_else(default_origins),
             public_url: self.public_url.clone().or(file.public_url),
+            refund_patience: patience,
+            gateways: GatewaysConfig::from_environment()?,
             sandbox_secret: secret("MARQUEE_SANDBOX_SECRET"),
             log_json: self.log_json || file.log_json.unwrap_or_default(),
         })

@@ -75,13 +75,15 @@ impl Engine {
             (None, true) => Some(SandboxGateway::new(&secrets::sandbox(data_dir)?, own_origin)),
             (None, false) => None,
         };
+        let gateways = config.gateways.open(sandbox, &clock)?;
         let contacts = Contacts::open(data_dir, &secrets::contacts_key(data_dir)?)?;
         let rules = CommandsConfig {
             seat_lock_ttl: config.seat_lock_ttl,
             hoarding: config.hoarding,
+            refund_patience: config.refund_patience,
             ..CommandsConfig::default()
         };
-        let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);
+        let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), gateways, contacts);
         let leases: Arc<dyn Leases> = match &config.common.read_model {
             ReadModel::Embedded => Arc::new(OwnerOfTheLog),
             ReadModel::Postgres(database) => database.leases(Arc::clone(&store)),

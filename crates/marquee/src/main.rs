@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod demo;
 mod engine;
+mod gateways;
 mod log;
 mod logging;
 mod offline;

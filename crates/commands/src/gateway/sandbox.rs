@@ -7,12 +7,14 @@ use futures_util::future::{self, BoxFuture, FutureExt};
 use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, PaymentIntentId};
 use marquee_domain::money::{Currency, Money};
-use marquee_domain::payment::{Notice, Outcome, PaymentInitiated, RefundRequested};
+use marquee_domain::payment::{IntentCreated, Notice, Outcome, PaymentInitiated, RefundRequested};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-use crate::gateway::{GatewayError, Intent, PaymentGateway, Verified, WebhookError};
+use crate::gateway::{
+    GatewayError, Intent, PaymentGateway, PaymentStatus, RefundProgress, Verified, WebhookError,
+};
 
 /// The header that carries `hex(HMAC-SHA256(secret, raw body))`.
 pub const SIGNATURE_HEADER: &str = "x-sandbox-signature";
@@ -82,8 +84,34 @@ impl PaymentGateway for SandboxGateway {
         future::ready(intent.ok_or_else(|| GatewayError::Unavailable("no intent".into()))).boxed()
     }
 
-    fn refund<'a>(&'a self, _refund: &'a RefundRequested) -> BoxFuture<'a, Result<(), GatewayError>> {
+    fn can_be_asked(&self) -> bool {
+        false
+    }
+
+    fn payment_status<'a>(
+        &'a self,
+        _payment: &'a PaymentInitiated,
+        _intent: &'a IntentCreated,
+    ) -> BoxFuture<'a, Result<PaymentStatus, GatewayError>> {
+        future::ready(Ok(PaymentStatus::Open)).boxed()
+    }
+
+    fn close<'a>(&'a self, _intent: &'a IntentCreated) -> BoxFuture<'a, Result<(), GatewayError>> {
         future::ready(Ok(())).boxed()
+    }
+
+    fn refund<'a>(
+        &'a self,
+        _refund: &'a RefundRequested,
+    ) -> BoxFuture<'a, Result<RefundProgress, GatewayError>> {
+        future::ready(Ok(RefundProgress::Paid)).boxed()
+    }
+
+    fn refund_status<'a>(
+        &'a self,
+        _refund: &'a RefundRequested,
+    ) -> BoxFuture<'a, Result<RefundProgress, GatewayError>> {
+        future::ready(Ok(RefundProgress::Paid)).boxed()
     }
 
     fn verify(&self, headers: &BTreeMap<String, String>, body: &[u8]) -> Result<Verified, WebhookError> {

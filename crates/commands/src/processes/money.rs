@@ -8,20 +8,19 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, RefundId};
-use marquee_domain::payment::{Payment, PaymentCommand, PaymentEvent, RefundCause, RefundRequested};
+use marquee_domain::payment::{Payment, PaymentEvent, RefundCause, RefundRequested};
 use marquee_domain::show::{CancelledBy, ShowEvent};
 use marquee_event_store::lease::Tenancy;
 use marquee_event_store::{Follower, Position, Recorded, StreamName};
 use tokio::time::Instant;
 
+use crate::Commands;
 use crate::error::CommandError;
-use crate::execute::execute;
-use crate::gateway::GatewayError;
+use crate::gateway::{GatewayError, RefundProgress};
 use crate::processes::state::ProcessState;
 use crate::processes::{
     CONCURRENCY, ProcessesError, STANDBY_MEMORY, in_the_name_of, next_page, note_position,
 };
-use crate::{Commands, counters};
 
 const PROCESS: &str = "payment-outcome";
 const TICK: Duration = Duration::from_millis(100);
@@ -257,15 +256,11 @@ async fn pay_back(
     let Some(gateway) = commands.inner.gateways.get(&refund.provider) else {
         return Err(CommandError::Unavailable(format!("no gateway {} is on", refund.provider)));
     };
-    let command = match gateway.refund(refund).await {
-        Ok(()) => PaymentCommand::RefundSucceeded(refund.refund_id.clone()),
-        Err(GatewayError::Refused(reason)) => {
-            tracing::error!(refund = %refund.refund_id, %reason, "alert: a gateway refuses a refund");
-            metrics::counter!(counters::REFUNDS_FAILED).increment(1);
-            PaymentCommand::RefundFailed(refund.refund_id.clone(), reason)
-        }
+    // One that is on its way is followed by the process that asks gateways.
+    let progress = match gateway.refund(refund).await {
+        Ok(progress) => progress,
+        Err(GatewayError::Refused(reason)) => RefundProgress::Failed(reason),
         Err(GatewayError::Unavailable(reason)) => return Err(CommandError::Unavailable(reason)),
     };
-    let (store, clock) = (&*commands.inner.store, &*commands.inner.clock);
-    execute::<Payment>(store, clock, stream.clone(), metadata, None, &command).await.map(|_| ())
+    commands.record_refund(metadata, stream, &refund.refund_id, progress).await.map(|_| ())
 }

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use marquee_domain::ids::{BookingId, OfferCode, ShowId};
-use marquee_event_store::Position;
+use marquee_domain::ids::{BookingId, OfferCode, RefundId, ShowId};
+use marquee_event_store::{Position, StreamName};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::processes::ProcessesError;
+use crate::processes::questions::{Question, Standing};
 use crate::processes::redemptions::{ClaimId, Due};
 use crate::processes::timers::{Timer, TimerKind};
 
@@ -28,6 +29,10 @@ impl ProcessState {
              ) WITHOUT ROWID;
              CREATE TABLE IF NOT EXISTS claims(
                booking TEXT NOT NULL, code TEXT NOT NULL, kind TEXT NOT NULL, due INTEGER NOT NULL, PRIMARY KEY(booking, code)
+             ) WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS questions(
+               kind TEXT NOT NULL, stream TEXT NOT NULL, id TEXT NOT NULL, since INTEGER NOT NULL, due INTEGER NOT NULL,
+               alerted INTEGER NOT NULL, PRIMARY KEY(kind, stream, id)
              ) WITHOUT ROWID;",
         )?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
@@ -108,6 +113,60 @@ impl ProcessState {
                         "INSERT OR REPLACE INTO claims(booking, code, kind, due) VALUES (?1, ?2, ?3, ?4)",
                     )?
                     .execute(params![booking.as_str(), code.as_str(), kind, due])?;
+            }
+            keep(transaction, process, checkpoint)
+        })
+        .await
+    }
+
+    pub(super) fn questions(&self) -> Result<Vec<(Question, Standing)>, ProcessesError> {
+        let connection = self.connection.lock().map_err(|_| poisoned())?;
+        let mut rows = connection.prepare("SELECT kind, stream, id, since, due, alerted FROM questions")?;
+        let rows = rows.query_map([], |row| {
+            let (stream, id) = (row.get::<_, String>(1)?, row.get::<_, String>(2)?);
+            let question = match row.get::<_, String>(0)?.as_str() {
+                "refund" => Question::Refund(StreamName::new(stream), RefundId::new(id)),
+                _ => Question::Payment(BookingId::new(id)),
+            };
+            let time = |millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+            let (since, due) = (time(row.get(3)?), time(row.get(4)?));
+            Ok((question, Standing { since, due, alerted: row.get(5)? }))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps a checkpoint together with what became of the questions on the way to it; `None` where one is answered.
+    pub(super) async fn save_questions(
+        &self,
+        process: &'static str,
+        checkpoint: Position,
+        changes: Vec<(Question, Option<Standing>)>,
+    ) -> Result<(), ProcessesError> {
+        self.transaction(move |transaction| {
+            for (question, standing) in changes {
+                let (kind, stream, id) = match &question {
+                    Question::Payment(booking) => ("payment", "", booking.as_str()),
+                    Question::Refund(stream, refund) => ("refund", stream.as_str(), refund.as_str()),
+                };
+                let Some(Standing { since, due, alerted }) = standing else {
+                    transaction
+                        .prepare_cached("DELETE FROM questions WHERE kind = ?1 AND stream = ?2 AND id = ?3")?
+                        .execute(params![kind, stream, id])?;
+                    continue;
+                };
+                transaction
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO questions(kind, stream, id, since, due, alerted)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    )?
+                    .execute(params![
+                        kind,
+                        stream,
+                        id,
+                        since.as_millisecond(),
+                        due.as_millisecond(),
+                        alerted
+                    ])?;
             }
             keep(transaction, process, checkpoint)
         })

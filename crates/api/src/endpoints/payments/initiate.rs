@@ -23,7 +23,7 @@ use crate::{idempotency, return_url, wire};
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PayBody {
-    /// Such as `SANDBOX`.
+    /// `RAZORPAY`, `STRIPE`, or `SANDBOX` where no money is to move: whichever is on.
     provider: String,
     /// Where the gateway sends the customer afterwards; its origin must be allowed.
     return_url: String,

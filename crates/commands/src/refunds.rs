@@ -1,0 +1,54 @@
+//! What gateways say of refunds.
+
+use std::sync::Arc;
+
+use marquee_domain::ids::RefundId;
+use marquee_domain::payment::{Payment, PaymentCommand, PaymentRejection, RefundStatus};
+use marquee_event_store::{Metadata, StreamName};
+
+use crate::error::CommandError;
+use crate::execute::execute;
+use crate::gateway::RefundProgress;
+use crate::{Commands, counters};
+
+impl Commands {
+    /// Writes down how far a refund is, where it is over. `false` where nobody asked for it.
+    pub(crate) async fn record_refund(
+        &self,
+        metadata: &Arc<Metadata>,
+        stream: &StreamName,
+        refund_id: &RefundId,
+        progress: RefundProgress,
+    ) -> Result<bool, CommandError> {
+        let (command, failure) = match progress {
+            RefundProgress::Unknown | RefundProgress::Pending => return Ok(true),
+            RefundProgress::Paid => (PaymentCommand::RefundSucceeded(refund_id.clone()), None),
+            RefundProgress::Failed(reason) => {
+                (PaymentCommand::RefundFailed(refund_id.clone(), reason.clone()), Some(reason))
+            }
+        };
+        let (store, clock) = (&*self.inner.store, &*self.inner.clock);
+        let executed = execute::<Payment>(store, clock, stream.clone(), metadata, None, &command).await;
+        let executed = match executed {
+            Ok(executed) => executed,
+            Err(CommandError::Payment(PaymentRejection::UnknownRefund)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if let Some(reason) = failure {
+            let paid = |payment: &Payment| {
+                let mut refunds = payment.refunds.iter();
+                refunds.any(|refund| {
+                    refund.requested.refund_id == *refund_id && refund.status == RefundStatus::Succeeded
+                })
+            };
+            if executed.appended.is_some() {
+                tracing::error!(refund = %refund_id, %reason, "alert: a gateway refuses a refund");
+                metrics::counter!(counters::REFUNDS_FAILED).increment(1);
+            } else if paid(&executed.loaded.state) {
+                tracing::error!(refund = %refund_id, %reason, "alert: a refund that was paid came back");
+                metrics::counter!(counters::REFUNDS_FAILED).increment(1);
+            }
+        }
+        Ok(true)
+    }
+}
