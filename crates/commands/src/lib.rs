@@ -19,6 +19,7 @@ mod redemptions;
 mod rule_book;
 mod shows;
 mod theatres;
+mod tickets;
 mod writer;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use offers::AskQuote;
 pub use payments::{InitiatePayment, PaymentAnswer};
 pub use processes::{Processes, ProcessesConfig, ProcessesError};
 pub use shows::{ScheduleShow, ShowPatch, ShowReplacement};
+pub use tickets::{RedeemAtDoor, TicketSnapshot};
 
 use crate::execute::Loaded;
 use crate::gateway::Gateways;
@@ -54,6 +56,8 @@ pub struct CommandsConfig {
     pub seat_lock_ttl: Duration,
     /// What keeps one customer from holding a hall without buying.
     pub hoarding: HoardingLimits,
+    /// How long before a show's start its tickets are redeemed.
+    pub doors_open: Duration,
     /// A show's writer is let go after this long without a command.
     pub writer_idle: Duration,
 }
@@ -63,6 +67,7 @@ impl Default for CommandsConfig {
         Self {
             seat_lock_ttl: Duration::from_secs(5 * 60),
             hoarding: HoardingLimits { live_locks: Some(2), lapsed_locks: Some(6) },
+            doors_open: Duration::from_secs(4 * 60 * 60),
             writer_idle: Duration::from_secs(60),
         }
     }

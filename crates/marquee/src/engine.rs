@@ -79,6 +79,7 @@ impl Engine {
         let rules = CommandsConfig {
             seat_lock_ttl: config.seat_lock_ttl,
             hoarding: config.hoarding,
+            doors_open: config.doors_open,
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);
@@ -107,7 +108,7 @@ impl Engine {
             listen,
             rate_limit: config.rate_limit,
             jwt,
-            ticket_key: secrets::ticket_key(data_dir)?,
+            ticket_keys: secrets::ticket_keys(data_dir)?,
         };
         let app = App::new(
             api,
