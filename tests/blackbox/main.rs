@@ -26,3 +26,4 @@ mod refunds;
 mod seat_rules;
 mod security;
 mod sse;
+mod tickets;

@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "the other suites need more of it")]
 #[path = "../support.rs"]
 mod support;
+mod tickets;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
