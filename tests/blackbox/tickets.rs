@@ -10,7 +10,7 @@ use tokio::sync::Barrier;
 
 use crate::support::audit::of_type;
 use crate::support::http::{Answer, Call, assert_keys};
-use crate::support::server::{Options, Server};
+use crate::support::server::{Door, Home, Options, Server};
 use crate::support::time::{now, parse};
 use crate::support::tokens::{customer, partner, token};
 use crate::support::world::{World, new_key};
@@ -67,7 +67,7 @@ async fn a_ticket_is_verified_and_lets_in_once() {
 
     let before = now();
     let gate = redeem_call(&world, &ticket.token).json(&json!({ "gate": "A" })).send().await;
-    assert!(gate.position() > 0);
+    let position = gate.position();
     let redeemed = gate.expect(200);
     assert_keys(&redeemed, &["ticketId", "bookingId", "showId", "seatIds", "redeemedAt", "gate"]);
     let at = redeemed["redeemedAt"].clone();
@@ -81,6 +81,9 @@ async fn a_ticket_is_verified_and_lets_in_once() {
 
     let body = world.get_booking("u_1", &ticket.booking).send().await.expect(200);
     assert_eq!(body["status"], "CONFIRMED", "the booking stays as it is");
+    let listed = world.http.get("/bookings").token(&customer("u_1")).after(position).send().await;
+    assert_eq!(listed.expect(200)["bookings"][0]["status"], "CONFIRMED", "in the views as well");
+    assert_eq!(world.seat(position, "A1").await["status"], "SOLD");
     world.cancel_call("u_1", &ticket.booking).send().await.refused(422, "NOT_CANCELLABLE");
     let events = world.events().await;
     let redemptions = of_type(&events, "ticket.redeemed");
@@ -124,6 +127,36 @@ async fn of_a_hundred_doors_exactly_one_lets_the_ticket_in_and_a_restart_forgets
     assert_eq!(again.refused(409, "ALREADY_REDEEMED"), at);
     let told = server.http.get(&format!("{path}/verify")).token(&token).send().await.expect(200);
     assert_eq!((&told["valid"], &told["redeemedAt"]), (&json!(true), &at["redeemedAt"]));
+}
+
+/// Two nodes decide on folds of their own: only the log is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doors_at_two_nodes_let_a_ticket_in_once() {
+    let world = World::with(&Options { door: Door::Writable, ..open() }).await;
+    let (home, log) = (Home::new(), world.server.kurrentdb());
+    std::fs::create_dir_all(home.data_dir()).unwrap();
+    let key = |home: &Home| home.data_dir().join("ticket.key");
+    std::fs::copy(key(&world.server.home), key(&home)).unwrap();
+    let other = Server::with(home, &Options { event_store: Some(log), ..open() }).await;
+    for round in 1..=5 {
+        let ticket = ticket(&world, "u_1", &[&format!("A{round}")]).await;
+        let doors = (0..20).map(|door| {
+            let http = if door % 2 == 0 { &world.http } else { &other.http };
+            let call = http.api("POST", &format!("/tickets/{}/redeem", ticket.token));
+            call.token(&world.partner()).send()
+        });
+        let answers = futures_util::future::join_all(doors).await;
+        let let_in = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(let_in, 1);
+        for answer in answers.into_iter().filter(|answer| answer.status != 200) {
+            answer.refused(409, "ALREADY_REDEEMED");
+        }
+        for http in [&world.http, &other.http] {
+            let verify = http.get(&format!("/tickets/{}/verify", ticket.token)).token(&world.partner());
+            assert!(verify.send().await.expect(200)["redeemedAt"].is_string());
+        }
+    }
+    assert_eq!(of_type(&world.events().await, "ticket.redeemed").len(), 5);
 }
 
 #[tokio::test]

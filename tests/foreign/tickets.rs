@@ -56,7 +56,10 @@ async fn a_ticket_is_verified_offline_with_the_public_key_alone() {
     let (id, token) = (text("ticketId"), text("qrCodeData"));
     let keys = jwks(&world).await;
     let sound = format!("valid: {id} of {} for A1 A2", world.show);
-    assert_eq!(verdicts(&keys, now().as_second(), std::slice::from_ref(&token)).await, [sound.clone()]);
+    assert_eq!(
+        verdicts(&keys, now().as_second(), std::slice::from_ref(&token)).await,
+        std::slice::from_ref(&sound)
+    );
 
     // The show is of 128 minutes, and whoever is late is let in for half an hour more.
     let end = parse(&Value::from(world.start.clone())).as_second() + (128 + 30) * 60;
@@ -70,5 +73,8 @@ async fn a_ticket_is_verified_offline_with_the_public_key_alone() {
     }
     let elsewhere = World::with(&Options::default()).await;
     let strange = jwks(&elsewhere).await;
-    assert_eq!(verdicts(&strange, now().as_second(), &[token]).await, ["invalid: unknown key"]);
+    assert_eq!(
+        verdicts(&strange, now().as_second(), std::slice::from_ref(&token)).await,
+        ["invalid: unknown key"]
+    );
 }

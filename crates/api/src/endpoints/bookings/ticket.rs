@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use utoipa::ToSchema;
 
 use crate::accept;
 use crate::app::App;
@@ -28,6 +29,12 @@ enum Shape {
     Calendar,
 }
 
+/// A picture.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "stands in the document for the file's bytes")]
+pub(crate) struct PngFile(Vec<u8>);
+
 /// Where a client takes several alike, the first.
 const SHAPES: [(&str, Shape); 5] = [
     ("application/json", Shape::Json),
@@ -40,7 +47,7 @@ const SHAPES: [(&str, Shape); 5] = [
 /// The ticket of a booking of the caller, as `Accept` wants it: JSON, HTML, PNG, SVG or an iCalendar event.
 #[utoipa::path(get, operation_id = "readTicket", path = "/api/v1/bookings/{bookingId}/ticket", tag = "bookings", params(("bookingId" = String, Path)),
     security(("bearer" = [])),
-    responses((status = 200, content((TicketBody = "application/json"), (String = "text/html"), (Vec<u8> = "image/png"), (String = "image/svg+xml"), (String = "text/calendar"))),
+    responses((status = 200, content((TicketBody = "application/json"), (String = "text/html"), (PngFile = "image/png"), (String = "image/svg+xml"), (String = "text/calendar"))),
         (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope), (status = 406, body = ErrorEnvelope),
         (status = 409, body = ErrorEnvelope, description = "`NO_TICKET` yet"), (status = 422, body = ErrorEnvelope, description = "`NO_TICKET`, and none to come")))]
 pub(crate) async fn negotiated(
@@ -58,7 +65,7 @@ pub(crate) async fn negotiated(
 /// The QR code of the ticket, black on white, with its quiet zone.
 #[utoipa::path(get, operation_id = "readTicketPng", path = "/api/v1/bookings/{bookingId}/ticket.png", tag = "bookings", params(("bookingId" = String, Path)),
     security(("bearer" = [])),
-    responses((status = 200, body = Vec<u8>, content_type = "image/png"), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope),
+    responses((status = 200, body = PngFile, content_type = "image/png"), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope),
         (status = 409, body = ErrorEnvelope), (status = 422, body = ErrorEnvelope)))]
 pub(crate) async fn png(
     State(app): State<App>,
