@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use qrcode::{Color, EcLevel, QrCode};
+use fast_qr::{ECL, QRBuilder};
 
 use crate::error::ApiError;
 
@@ -21,14 +21,13 @@ pub(crate) struct Qr {
 impl Qr {
     /// Error correction M: 15 % of it may be creased or dirty.
     pub fn of(text: &str) -> Result<Self, ApiError> {
-        let code = QrCode::with_error_correction_level(text, EcLevel::M)
-            .map_err(|error| ApiError::unavailable(&format!("a ticket's QR code: {error}")))?;
-        let side = code.width() + 2 * QUIET;
+        let broken = |error| ApiError::unavailable(&format!("a ticket's QR code: {error}"));
+        let code = QRBuilder::new(text).ecl(ECL::M).build().map_err(broken)?;
+        let side = code.size + 2 * QUIET;
         let mut dark = vec![false; side * side];
-        for (index, color) in code.to_colors().into_iter().enumerate() {
-            let (row, column) = (index / code.width() + QUIET, index % code.width() + QUIET);
-            if let Some(module) = dark.get_mut(row * side + column) {
-                *module = color == Color::Dark;
+        for (y, row) in dark.chunks_mut(side).skip(QUIET).take(code.size).enumerate() {
+            for (module, code) in row.iter_mut().skip(QUIET).zip(&code[y]) {
+                *module = code.value();
             }
         }
         Ok(Self { side, dark })
@@ -55,6 +54,7 @@ impl Qr {
         let mut encoder = png::Encoder::new(&mut file, width, width);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::One);
+        encoder.set_compression(png::Compression::Fast);
         let mut writer = encoder.write_header().map_err(broken)?;
         writer.write_image_data(&bits).map_err(broken)?;
         writer.finish().map_err(broken)?;
@@ -85,4 +85,35 @@ impl Qr {
 pub(crate) fn escape(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a decoder that is not ours reads of the modules, without the quiet zone.
+    fn read_back(qr: &Qr) -> String {
+        let dark = |x: usize, y: usize| qr.dark[(y + QUIET) * qr.side + x + QUIET];
+        let grid = rqrr::SimpleGrid::from_func(qr.side - 2 * QUIET, dark);
+        rqrr::Grid::new(grid).decode().unwrap().1
+    }
+
+    #[test]
+    fn a_token_of_any_length_is_read_back_as_it_was() {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut letter = 7;
+        for length in (300..1_000).step_by(23) {
+            let mut next = || {
+                letter = (letter * 29 + length + 11) % 4_093;
+                char::from(LETTERS[letter % 64])
+            };
+            let token: String = (0..length).map(|_| next()).collect();
+            assert_eq!(read_back(&Qr::of(&token).unwrap()), token, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_code_is_refused() {
+        assert!(Qr::of(&"x".repeat(3_000)).is_err());
+    }
 }
