@@ -27,3 +27,4 @@ mod refunds;
 mod seat_rules;
 mod security;
 mod sse;
+mod tickets;

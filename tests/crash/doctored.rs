@@ -44,6 +44,7 @@ impl Case {
             "booking.confirmed",
             &json!({ "bookingId": "bk_1", "paymentId": "pay_bk_1" }),
         );
+        case.append("show-s", "12:01:02", "ticket.redeemed", &json!({ "bookingId": "bk_1" }));
         case.lock("bk_2", "u_2", "k2", &["A3"], "12:02:00", "12:07:00");
         case.append("show-s", "12:07:02", "booking.expired", &json!({ "bookingId": "bk_2" }));
         case.capture("bk_2", "12:08:00");
@@ -260,6 +261,10 @@ fn a_forbidden_transition_is_caught() {
     caught("I4", |case| {
         case.append("show-s", "12:30:00", "booking.expired", &json!({ "bookingId": "bk_none" }));
     });
+    for id in ["bk_1", "bk_2", "bk_none"] {
+        let redeemed = json!({ "bookingId": id });
+        caught("I4", |case| case.append("show-s", "12:30:00", "ticket.redeemed", &redeemed));
+    }
     caught("I4", |case| case.lose("booking.payment-pending", "bk_1"));
     caught("I4", |case| case.lose("booking.seats-locked", "bk_2"));
 }

@@ -1,10 +1,11 @@
 //! KurrentDB's clients for Python and Node, which share no code with Marquee, at the door of the real server. Each script checks what it
-//! sees; here it is watched, and given something to follow.
+//! sees; here it is watched, and given something to follow. Beside them, a scanner that verifies tickets offline.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "the other suites need more of it")]
 #[path = "../support.rs"]
 mod support;
+mod tickets;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

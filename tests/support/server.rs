@@ -26,6 +26,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_marquee");
 #[derive(Debug, Clone)]
 pub struct Options {
     pub seat_lock_ttl: &'static str,
+    pub doors_open: &'static str,
     pub rate_limit: &'static str,
     pub live_locks_per_user: &'static str,
     pub lapsed_locks_per_user: &'static str,
@@ -60,6 +61,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             seat_lock_ttl: "5m",
+            doors_open: "4h",
             rate_limit: "off",
             live_locks_per_user: "off",
             lapsed_locks_per_user: "off",
@@ -250,6 +252,7 @@ impl Server {
         let child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
+            .args(["--doors-open", options.doors_open])
             .args(["--rate-limit", options.rate_limit])
             .args(["--live-locks-per-user", options.live_locks_per_user])
             .args(["--lapsed-locks-per-user", options.lapsed_locks_per_user])

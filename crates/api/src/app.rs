@@ -19,7 +19,7 @@ use crate::auth::Verifier;
 use crate::cursor::Cursors;
 use crate::error::ApiError;
 use crate::limit::Limiter;
-use crate::tickets::TicketSigner;
+use crate::tickets::Tickets;
 use crate::{endpoints, trace};
 
 /// How long a read waits for its view to reach `X-Min-Log-Position`.
@@ -49,16 +49,34 @@ pub struct ApiConfig {
     pub rate_limit: Option<u32>,
     /// Whose tokens are good.
     pub jwt: JwtConfig,
-    /// The Ed25519 key that signs tickets, as PKCS#8.
-    pub ticket_key: Vec<u8>,
+    /// The keys of tickets: the first signs, all verify.
+    pub ticket_keys: Vec<TicketKey>,
+}
+
+/// An Ed25519 key of tickets.
+#[derive(Clone)]
+pub struct TicketKey {
+    /// What the operator knows it by.
+    pub name: String,
+    /// The pair, as PKCS#8.
+    pub pkcs8: Vec<u8>,
+}
+
+impl std::fmt::Debug for TicketKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// Why the edge cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// The ticket key is not an Ed25519 key.
-    #[error("the ticket key is not an Ed25519 key in PKCS#8")]
-    TicketKey,
+    /// A key of tickets is not an Ed25519 key.
+    #[error("{0} is not an Ed25519 key in PKCS#8")]
+    TicketKey(String),
+    /// Nothing signs tickets.
+    #[error("there is no key that signs tickets")]
+    NoTicketKey,
 }
 
 /// What is told to the outside.
@@ -86,7 +104,7 @@ pub struct Inner {
     pub(crate) verifier: Verifier,
     pub(crate) cursors: Cursors,
     pub(crate) limiter: Option<Limiter>,
-    pub(crate) tickets: TicketSigner,
+    pub(crate) tickets: Tickets,
     pub(crate) streams: Arc<Semaphore>,
     /// The server is closing.
     pub(crate) closing: CancellationToken,
@@ -113,7 +131,7 @@ impl App {
         let verifier = Verifier::new(&config.jwt);
         let cursors = Cursors::new(&config.jwt.secret);
         let limiter = config.rate_limit.and_then(Limiter::new);
-        let tickets = TicketSigner::new(&config.ticket_key)?;
+        let tickets = Tickets::new(&config.ticket_keys)?;
         let streams = Arc::new(Semaphore::new(MOST_STREAMS));
         let inner = Inner {
             config,

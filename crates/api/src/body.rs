@@ -69,6 +69,23 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
+/// A JSON body that may be absent.
+pub(crate) struct OptionalJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<App> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let body = read(body).await?;
+        if body.is_empty() {
+            return Ok(Self(None));
+        }
+        let Json(body) = Json::from_request(Request::from_parts(parts, body.into()), app).await?;
+        Ok(Self(Some(body)))
+    }
+}
+
 fn malformed(error: &serde_json::Error) -> ApiError {
     let place = json!({ "field": "body", "reason": error.to_string(), "line": error.line(), "column": error.column() });
     ApiError::invalid_body(&error.to_string(), place)

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::app::App;
-use crate::endpoints::{audit, bookings, catalogue, ops, payments, pricing, shows, theatres};
+use crate::endpoints::{audit, bookings, catalogue, ops, payments, pricing, shows, theatres, tickets};
 
 struct Bearer;
 
@@ -65,6 +65,13 @@ impl Modify for Bearer {
         bookings::read::read,
         bookings::cancel::cancel,
         bookings::extend::extend,
+        bookings::ticket::negotiated,
+        bookings::ticket::png,
+        bookings::ticket::svg,
+        bookings::ticket::ics,
+        bookings::ticket::html,
+        tickets::verify::verify,
+        tickets::redeem::redeem,
         payments::initiate::initiate,
         payments::webhook::webhook,
         audit::log::log,

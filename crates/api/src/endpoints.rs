@@ -8,6 +8,7 @@ pub(crate) mod payments;
 pub(crate) mod pricing;
 pub(crate) mod shows;
 pub(crate) mod theatres;
+pub(crate) mod tickets;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -49,9 +50,16 @@ pub(crate) fn router() -> Router<App> {
         .route("/shows/{showId}/seats/stream", get(shows::stream::stream))
         .route("/bookings", get(bookings::list::list).post(bookings::create::create))
         .route("/bookings/{bookingId}", get(bookings::read::read))
+        .route("/bookings/{bookingId}/ticket", get(bookings::ticket::negotiated))
+        .route("/bookings/{bookingId}/ticket.png", get(bookings::ticket::png))
+        .route("/bookings/{bookingId}/ticket.svg", get(bookings::ticket::svg))
+        .route("/bookings/{bookingId}/ticket.ics", get(bookings::ticket::ics))
+        .route("/bookings/{bookingId}/ticket.html", get(bookings::ticket::html))
         .route("/bookings/{bookingId}/payments", post(payments::initiate::initiate))
         .route("/bookings/{bookingId}/cancel", post(bookings::cancel::cancel))
         .route("/bookings/{bookingId}/extend", post(bookings::extend::extend))
+        .route("/tickets/{ticketId}/verify", get(tickets::verify::verify))
+        .route("/tickets/{ticketId}/redeem", post(tickets::redeem::redeem))
         .route("/payments/webhooks/{provider}", post(payments::webhook::webhook))
         .route("/audit/events", get(audit::log::log))
         .route("/audit/streams/{stream}/events", get(audit::stream::stream))

@@ -9,7 +9,7 @@ use marquee_domain::offer::OfferRejection;
 use marquee_domain::payment::PaymentRejection;
 use marquee_domain::policy::PolicyRejection;
 use marquee_domain::seat_rules::SeatRule;
-use marquee_domain::show::Rejection;
+use marquee_domain::show::{BookingStatus, Rejection};
 use marquee_domain::theatre::TheatreRejection;
 use marquee_event_store::ReadError;
 use marquee_projections::{BrowseError, RebuildError, ViewsError};
@@ -17,7 +17,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::tickets::NoTicket;
 use crate::trace;
+use crate::wire::local;
 
 const MILLIS_PER_SECOND: u64 = 1_000;
 
@@ -106,6 +108,32 @@ impl ApiError {
 
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("There is no such {what}."))
+    }
+
+    /// A booking that is worth no ticket: not yet, or never.
+    pub fn no_ticket(status: BookingStatus) -> Self {
+        let message = format!("A booking that is {status} has no ticket.");
+        let refused = match status {
+            BookingStatus::SeatsLocked | BookingStatus::PaymentPending => conflict("NO_TICKET", message),
+            BookingStatus::Confirmed
+            | BookingStatus::Completed
+            | BookingStatus::Failed
+            | BookingStatus::Expired
+            | BookingStatus::Cancelled => unprocessable("NO_TICKET", message),
+        };
+        refused.with_details(json!({ "status": status }))
+    }
+
+    /// What was scanned is no ticket.
+    pub fn invalid_ticket(reason: NoTicket) -> Self {
+        unprocessable("INVALID_TICKET", "What was scanned is no ticket.")
+            .with_details(json!({ "reason": reason.as_str() }))
+    }
+
+    /// None of the representations that there are is one that the client takes.
+    pub fn not_acceptable(offered: &[&str]) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", "There is no such representation.")
+            .with_details(json!({ "offered": offered }))
     }
 
     pub fn rate_limited(message: &str, retry_after_seconds: u64) -> Self {
@@ -267,6 +295,20 @@ impl From<Rejection> for ApiError {
             Rejection::NotCancellable(status) => {
                 unprocessable("NOT_CANCELLABLE", message).with_details(json!({ "status": status }))
             }
+            Rejection::NotRedeemable(status) => {
+                unprocessable("NOT_REDEEMABLE", message).with_details(json!({ "status": status }))
+            }
+            Rejection::AlreadyRedeemed { redeemed, timezone } => {
+                let refused = conflict("ALREADY_REDEEMED", message)
+                    .with_detail("redeemedAt", local(redeemed.at, &timezone));
+                match redeemed.gate {
+                    Some(gate) => refused.with_detail("gate", gate.as_str()),
+                    None => refused,
+                }
+            }
+            Rejection::DoorsClosed { doors, timezone } => unprocessable("DOORS_CLOSED", message)
+                .with_detail("opensAt", local(doors.open, &timezone))
+                .with_detail("closesAt", local(doors.close, &timezone)),
             Rejection::KeyReused(_) => key_reused(),
         }
     }

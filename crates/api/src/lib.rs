@@ -2,6 +2,7 @@
 //!
 //! Architecture invariant: no rule lives here. A handler extracts, builds a command or a query, and answers.
 
+mod accept;
 mod app;
 pub mod auth;
 mod body;
@@ -20,7 +21,7 @@ mod tickets;
 mod trace;
 mod wire;
 
-pub use app::{ApiConfig, App, AppError, JwtConfig, Outbound};
+pub use app::{ApiConfig, App, AppError, JwtConfig, Outbound, TicketKey};
 pub use docs::openapi;
 pub use endpoints::audit::EventBody;
 pub use server::serve;

@@ -230,7 +230,7 @@ pub(crate) fn known_booking<T>(result: Result<T, CommandError>) -> Result<T, Com
     })
 }
 
-fn booking_answer(decided: writer::Decided) -> Result<Answer<BookingAnswer>, CommandError> {
+pub(crate) fn booking_answer(decided: writer::Decided) -> Result<Answer<BookingAnswer>, CommandError> {
     let writer::Decided { show, booking, position, replayed } = decided;
     let booking = booking.ok_or(CommandError::NotFound("booking"))?;
     Ok(Answer { value: BookingAnswer { booking, show }, position, replayed })

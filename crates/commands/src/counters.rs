@@ -10,8 +10,10 @@ pub(crate) const PAYMENTS_MISMATCHED: &str = "marquee_payments_mismatched_total"
 pub(crate) const PAYMENTS_UNMATCHED: &str = "marquee_payments_unmatched_total";
 pub(crate) const REFUNDS_FAILED: &str = "marquee_refunds_failed_total";
 pub(crate) const REFUNDS_OVERDUE: &str = "marquee_refunds_overdue_total";
+pub(crate) const TICKETS_REDEEMED: &str = "marquee_tickets_redeemed_total";
+pub(crate) const TICKETS_REDEEMED_AGAIN: &str = "marquee_tickets_redeemed_again_total";
 
-const ALL: [(&str, &str); 8] = [
+const ALL: [(&str, &str); 10] = [
     (BOOKINGS_CREATED, "bookings begun"),
     (BOOKINGS_CONFIRMED, "bookings confirmed"),
     (SEAT_LOCKS_REFUSED, "bookings refused because a seat was taken"),
@@ -20,6 +22,8 @@ const ALL: [(&str, &str); 8] = [
     (PAYMENTS_UNMATCHED, "payments that belong to no booking"),
     (REFUNDS_FAILED, "refunds that the gateway refused for good"),
     (REFUNDS_OVERDUE, "refunds that the gateway did not confirm for too long"),
+    (TICKETS_REDEEMED, "tickets redeemed"),
+    (TICKETS_REDEEMED_AGAIN, "tickets that were shown at a door again, and refused"),
 ];
 
 /// Shows each at 0, so that an alert on its increase sees the first one too.

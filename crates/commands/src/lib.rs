@@ -20,6 +20,7 @@ mod refunds;
 mod rule_book;
 mod shows;
 mod theatres;
+mod tickets;
 mod writer;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use offers::AskQuote;
 pub use payments::{InitiatePayment, PaymentAnswer};
 pub use processes::{Processes, ProcessesConfig, ProcessesError};
 pub use shows::{ScheduleShow, ShowPatch, ShowReplacement};
+pub use tickets::{RedeemAtDoor, TicketSnapshot};
 
 use crate::execute::Loaded;
 use crate::redemptions::RedemptionFold;
@@ -60,6 +62,8 @@ pub struct CommandsConfig {
     pub hoarding: HoardingLimits,
     /// How long a gateway may take to confirm a refund before somebody is told.
     pub refund_patience: Duration,
+    /// How long before a show's start its tickets are redeemed.
+    pub doors_open: Duration,
     /// A show's writer is let go after this long without a command.
     pub writer_idle: Duration,
 }
@@ -70,6 +74,7 @@ impl Default for CommandsConfig {
             seat_lock_ttl: Duration::from_secs(5 * 60),
             hoarding: HoardingLimits { live_locks: Some(2), lapsed_locks: Some(6) },
             refund_patience: Duration::from_hours(3 * 24),
+            doors_open: Duration::from_secs(4 * 60 * 60),
             writer_idle: Duration::from_secs(60),
         }
     }

@@ -399,6 +399,7 @@ fn judge(
         }
         ShowCommand::CancelBooking(cancel) => screening.booking(&cancel.booking_id).ok(),
         ShowCommand::ExtendLock(extend) => screening.booking(&extend.booking_id).ok(),
+        ShowCommand::RedeemTicket(redeem) => screening.booking(&redeem.booking_id).ok(),
         ShowCommand::Schedule(_)
         | ShowCommand::Change(_)
         | ShowCommand::Replace(_)

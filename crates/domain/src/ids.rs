@@ -140,6 +140,12 @@ impl TicketId {
         let booking = BookingId::new(format!("bk_{}", self.0.strip_prefix("tkt_")?));
         booking.show().map(|_| booking)
     }
+
+    /// Checks a text that came from outside: `tkt_`, a show's id and a unique part.
+    pub fn parse_composed(text: &str) -> Option<Self> {
+        let booking = format!("bk_{}", text.strip_prefix("tkt_")?);
+        BookingId::parse_composed(&booking).map(|_| Self(text.into()))
+    }
 }
 
 impl IdempotencyKey {
@@ -160,6 +166,8 @@ mod tests {
         let booking = BookingId::compose(&show, "01J");
         assert_eq!(booking.as_str(), "bk_sh_5_001_01J");
         assert_eq!(booking.show(), Some(show));
+        assert_eq!(TicketId::parse_composed("tkt_sh_5_001_01J"), Some(booking.ticket()));
+        assert_eq!(TicketId::parse_composed("tkt_sh_5 001_01J"), None);
         assert_eq!(booking.ticket().booking(), Some(booking));
         assert_eq!(BookingId::from("nonsense").show(), None);
         assert_eq!(BookingId::from("bk_1").show(), None);

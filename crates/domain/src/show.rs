@@ -9,20 +9,22 @@ mod hoarding;
 mod house;
 mod sales;
 mod seating;
+mod ticket;
 
-pub use booking::{Booking, BookingState, BookingStatus};
+pub use booking::{Booking, BookingState, BookingStatus, Redeemed};
 pub use command::{
-    CancelBooking, ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice,
-    ShowCommand,
+    CancelBooking, ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, RedeemTicket, Rejection,
+    SeatChoice, ShowCommand,
 };
 pub use event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
     BookingPaymentPending, CancelledBy, ClientInfo, LockExtended, SeatsBlocked, SeatsLocked, SeatsReleased,
-    ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
+    ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled, TicketRedeemed,
 };
 pub use hoarding::{HoardingLimits, LAPSED_MEMORY_MILLIS};
 pub use sales::{SalesBound, SalesWindow};
 pub use seating::{Near, SeatWish, Seating};
+pub use ticket::{Doors, LATE_ENTRY_MILLIS, tickets_end};
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -12,12 +12,13 @@ mod log;
 mod world;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use checker::{Checker, Recorded, Rule, Violation};
 use marquee_domain::Event;
 use marquee_domain::ids::BookingId;
 use marquee_domain::payment::{PaymentEvent, RefundSucceeded};
-use marquee_domain::show::{BookingExpired, BookingFailed, SeatsBlocked, ShowEvent};
+use marquee_domain::show::{BookingCancelled, BookingExpired, BookingFailed, SeatsBlocked, ShowEvent};
 use world::World;
 
 const COMMANDS: u64 = 120_000;
@@ -378,4 +379,38 @@ fn a_lock_that_is_extended_twice_or_too_late_is_caught() {
     late.truncate(position + 1);
     late[position].time = extended.expires_at;
     caught(&late, Rule::Expiry);
+}
+
+#[test]
+fn a_ticket_that_is_redeemed_twice_unpaid_or_behind_closed_doors_is_caught() {
+    let log = sound();
+    let position = find_show(&log, |event| matches!(event, ShowEvent::TicketRedeemed(_)));
+    let Event::Show(ShowEvent::TicketRedeemed(redeemed)) = log[position].event.clone() else {
+        unreachable!()
+    };
+    let mut twice = log.clone();
+    insert_after(&mut twice, position, ShowEvent::from(redeemed.clone()).into());
+    caught(&twice, Rule::States);
+
+    let mut early = log.clone();
+    let begun = find_show(
+        &log,
+        |event| matches!(event, ShowEvent::PaymentPending(begun) if begun.booking_id == redeemed.booking_id),
+    );
+    insert_after(&mut early, begun, ShowEvent::from(redeemed.clone()).into());
+    caught(&early, Rule::States);
+
+    let mut late = log.clone();
+    late.truncate(position + 1);
+    late[position].time += Duration::from_secs(24 * 60 * 60);
+    caught(&late, Rule::States);
+
+    let mut left = log;
+    let cancelled = BookingCancelled {
+        booking_id: redeemed.booking_id,
+        by: marquee_domain::show::CancelledBy::Customer,
+        paid: true,
+    };
+    insert_after(&mut left, position, ShowEvent::from(cancelled).into());
+    caught(&left, Rule::States);
 }

@@ -44,6 +44,7 @@ struct File {
     messages: Option<String>,
     seat_lock_ttl: Option<String>,
     refund_patience: Option<String>,
+    doors_open: Option<String>,
     rate_limit: Option<Limit>,
     live_locks_per_user: Option<Limit>,
     lapsed_locks_per_user: Option<Limit>,
@@ -179,6 +180,9 @@ pub struct ServeArgs {
     /// How long a gateway may take to confirm a refund before an alert is raised, such as `72h` [default: 72h].
     #[arg(long, env = "MARQUEE_REFUND_PATIENCE")]
     refund_patience: Option<String>,
+    /// How long before a show's start its tickets are redeemed, such as `4h` [default: 4h].
+    #[arg(long, env = "MARQUEE_DOORS_OPEN")]
+    doors_open: Option<String>,
     /// Requests a second of one client, or `off` [default: 50].
     #[arg(long, env = "MARQUEE_RATE_LIMIT")]
     rate_limit: Option<String>,
@@ -215,6 +219,8 @@ pub struct ServeConfig {
     pub messages: MessagesChoice,
     /// How long a seat lock lasts.
     pub seat_lock_ttl: Duration,
+    /// How long before a show's start its tickets are redeemed.
+    pub doors_open: Duration,
     /// Requests a second of one client; `None` for no limit.
     pub rate_limit: Option<u32>,
     /// What keeps one customer from holding a hall without buying.
@@ -245,6 +251,8 @@ impl ServeArgs {
         let patience = text(&self.refund_patience, &file.refund_patience, "72h");
         let patience =
             parse_duration(&patience).map_err(|reason| ConfigError::Value("refund-patience", reason))?;
+        let doors = text(&self.doors_open, &file.doors_open, "4h");
+        let doors = parse_duration(&doors).map_err(|reason| ConfigError::Value("doors-open", reason))?;
         let rate = text(&self.rate_limit, &file.rate_limit.as_ref().map(Limit::text), "50");
         let live = text(&self.live_locks_per_user, &file.live_locks_per_user.as_ref().map(Limit::text), "2");
         let lapsed = &file.lapsed_locks_per_user.as_ref().map(Limit::text);
@@ -260,6 +268,7 @@ impl ServeArgs {
             }),
             messages: MessagesChoice::settle(self.messages.as_deref(), file.messages.as_deref())?,
             seat_lock_ttl: ttl,
+            doors_open: doors,
             rate_limit: limit("rate-limit", &rate)?,
             hoarding: HoardingLimits {
                 live_locks: limit("live-locks-per-user", &live)?,

@@ -81,6 +81,7 @@ impl Engine {
             seat_lock_ttl: config.seat_lock_ttl,
             hoarding: config.hoarding,
             refund_patience: config.refund_patience,
+            doors_open: config.doors_open,
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), gateways, contacts);
@@ -109,7 +110,7 @@ impl Engine {
             listen,
             rate_limit: config.rate_limit,
             jwt,
-            ticket_key: secrets::ticket_key(data_dir)?,
+            ticket_keys: secrets::ticket_keys(data_dir)?,
         };
         let app = App::new(
             api,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 use aws_lc_rs::signature::Ed25519KeyPair;
-use marquee_api::auth;
+use marquee_api::{TicketKey, auth};
 
 use crate::config::Common;
 
@@ -48,13 +48,31 @@ pub fn contacts_key(data_dir: &Path) -> Result<Vec<u8>, SecretError> {
     file(&data_dir.join("contacts.key"), || random::<32>().map(Vec::from))
 }
 
-/// The key that signs tickets: an Ed25519 key pair as PKCS#8.
-pub fn ticket_key(data_dir: &Path) -> Result<Vec<u8>, SecretError> {
-    file(&data_dir.join("ticket.key"), || {
+const TICKET_KEY: &str = "ticket.key";
+
+/// The keys of tickets, Ed25519 key pairs as PKCS#8: `ticket.key`, which signs, then every other `ticket-*.key`, which verify alone.
+pub fn ticket_keys(data_dir: &Path) -> Result<Vec<TicketKey>, SecretError> {
+    let signs = file(&data_dir.join(TICKET_KEY), || {
         let pair =
             Ed25519KeyPair::generate_pkcs8(&rand::SystemRandom::new()).map_err(|_| SecretError::NoRandom)?;
         Ok(pair.as_ref().to_vec())
-    })
+    })?;
+    let out = |error| SecretError::File(data_dir.into(), error);
+    let mut names = vec![];
+    for entry in fs::read_dir(data_dir).map_err(out)? {
+        let name = entry.map_err(out)?.file_name().to_string_lossy().into_owned();
+        let key = Path::new(&name).extension().is_some_and(|extension| extension == "key");
+        let verifies = key && name.starts_with("ticket-");
+        names.extend(verifies.then_some(name));
+    }
+    names.sort_unstable();
+    let mut keys = vec![TicketKey { name: TICKET_KEY.into(), pkcs8: signs }];
+    for name in names {
+        let path = data_dir.join(&name);
+        let pkcs8 = fs::read(&path).map_err(|error| SecretError::File(path, error))?;
+        keys.push(TicketKey { name, pkcs8 });
+    }
+    Ok(keys)
 }
 
 /// A token of this deployment. Needs a secret that is there already.

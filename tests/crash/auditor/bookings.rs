@@ -26,6 +26,7 @@ struct Held {
     seats: Vec<String>,
     expires: Option<Timestamp>,
     extended: bool,
+    redeemed: bool,
 }
 
 /// Follows every booking and every seat through every prefix of the log.
@@ -36,6 +37,7 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
     for event in events {
         house(event, &mut owners, found);
         extended(event, &mut bookings, found);
+        redeemed(event, &mut bookings, found);
         let Some(entered) = state_of(name(event)) else { continue };
         let (show, id) = (text(&event["stream"]), booking(event));
         if entered == State::SeatsLocked {
@@ -58,7 +60,7 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
             found.check(expires > time(&event["time"]), "I10", || {
                 format!("{}: expires at once", place(event))
             });
-            bookings.insert(id, Held { state: entered, seats, expires, extended: false });
+            bookings.insert(id, Held { state: entered, seats, expires, extended: false, redeemed: false });
             continue;
         }
         let Some(held) = bookings.get_mut(id) else {
@@ -108,6 +110,19 @@ fn extended(event: &Value, bookings: &mut BTreeMap<&str, Held>, found: &mut Find
         sound
     });
     found.check(sound, "I10", || format!("{}: {id} could not be extended", place(event)));
+}
+
+/// A ticket lets in once, while its booking stands.
+fn redeemed(event: &Value, bookings: &mut BTreeMap<&str, Held>, found: &mut Findings) {
+    if name(event) != "ticket.redeemed" {
+        return;
+    }
+    let id = booking(event);
+    let first = bookings.get_mut(id).is_some_and(|held| {
+        let stands = matches!(held.state, State::Confirmed | State::Completed);
+        stands && !std::mem::replace(&mut held.redeemed, true)
+    });
+    found.check(first, "I4", || format!("{}: {id} could not be redeemed", place(event)));
 }
 
 /// A seat that the house keeps belongs to nobody else.

@@ -5,6 +5,7 @@ pub(crate) mod create;
 pub(crate) mod extend;
 pub(crate) mod list;
 pub(crate) mod read;
+pub(crate) mod ticket;
 
 use marquee_domain::ids::{BookingId, SeatId, ShowId};
 use marquee_domain::money::Money;

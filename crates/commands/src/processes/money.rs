@@ -130,7 +130,8 @@ impl MoneyProcess {
                 | ShowEvent::PaymentPending(_)
                 | ShowEvent::LockExtended(_)
                 | ShowEvent::Expired(_)
-                | ShowEvent::Completed(_) => {}
+                | ShowEvent::Completed(_)
+                | ShowEvent::TicketRedeemed(_) => {}
             },
             Event::City(_)
             | Event::Movie(_)

@@ -138,7 +138,8 @@ impl RedemptionProcess {
                 | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::LockExtended(_)
-                | ShowEvent::Confirmed(_),
+                | ShowEvent::Confirmed(_)
+                | ShowEvent::TicketRedeemed(_),
             )
             | Event::Payment(_)
             | Event::City(_)

@@ -66,7 +66,8 @@ impl Timer {
             | ShowEvent::Failed(_)
             | ShowEvent::Expired(_)
             | ShowEvent::BookingCancelled(_)
-            | ShowEvent::Completed(_) => return None,
+            | ShowEvent::Completed(_)
+            | ShowEvent::TicketRedeemed(_) => return None,
         };
         Some(Self { due: next_second(due), kind, show: show()? })
     }

@@ -33,6 +33,7 @@ impl Noted {
             ShowEvent::Expired(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::BookingCancelled(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Completed(event) => Some(Self::Moved(event.booking_id.clone())),
+            ShowEvent::TicketRedeemed(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Scheduled(_)
             | ShowEvent::Changed(_)
             | ShowEvent::Cancelled(_)

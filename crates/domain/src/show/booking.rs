@@ -31,6 +31,17 @@ pub struct Booking {
     pub pricing: Option<Pricing>,
     /// How far it has come.
     pub state: BookingState,
+    /// When its ticket was redeemed, if it was. Its state is the same before and after.
+    pub redeemed: Option<Redeemed>,
+}
+
+/// A ticket was redeemed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redeemed {
+    /// When.
+    pub at: Timestamp,
+    /// At which gate, in the partner's words.
+    pub gate: Option<SmolStr>,
 }
 
 /// How far a booking has come, by its events alone.
@@ -131,6 +142,18 @@ impl Booking {
             | BookingStatus::Confirmed
             | BookingStatus::Completed => true,
             BookingStatus::Failed | BookingStatus::Expired | BookingStatus::Cancelled => false,
+        }
+    }
+
+    /// Its ticket, while it is worth one: from its payment on, unless it was cancelled.
+    pub fn ticket(&self) -> Option<&TicketId> {
+        match &self.state {
+            BookingState::Confirmed { ticket, .. } | BookingState::Completed { ticket, .. } => Some(ticket),
+            BookingState::SeatsLocked
+            | BookingState::PaymentPending
+            | BookingState::Failed
+            | BookingState::Expired
+            | BookingState::Cancelled { .. } => None,
         }
     }
 

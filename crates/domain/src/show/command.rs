@@ -7,13 +7,14 @@ use crate::ids::{BookingId, IdempotencyKey, OfferCode, PaymentId, SeatId, UserId
 use crate::pricing::{CouponRefused, PriceTerms};
 use crate::request::{KeyReused, Request};
 use crate::seat_rules::SeatRule;
-use crate::show::booking::BookingStatus;
+use crate::show::booking::{BookingStatus, Redeemed};
 use crate::show::event::{
     ClientInfo, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowScheduled,
 };
 use crate::show::hoarding::HoardingLimits;
 use crate::show::sales::SalesBound;
 use crate::show::seating::SeatWish;
+use crate::show::ticket::Doors;
 
 /// Most seats in one booking.
 pub const MAX_SEATS_PER_BOOKING: usize = 10;
@@ -95,6 +96,19 @@ pub struct ExtendLock {
     pub request: Option<Request>,
 }
 
+/// Somebody at the door lets the bearers of a ticket in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RedeemTicket {
+    /// The booking whose ticket it is.
+    pub booking_id: BookingId,
+    /// The gate, in the partner's words.
+    pub gate: Option<SmolStr>,
+    /// How long before the show's start tickets are redeemed, in milliseconds.
+    pub doors_open_millis: u64,
+    /// The request that asks.
+    pub request: Option<Request>,
+}
+
 /// What is wanted of a show.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "commands live for one decision, and few wait at a time")]
@@ -131,6 +145,8 @@ pub enum ShowCommand {
     },
     /// A customer cancels.
     CancelBooking(CancelBooking),
+    /// Redeems a ticket, once.
+    RedeemTicket(RedeemTicket),
     /// Writes down every deadline that has passed.
     ExpireDue,
     /// Completes the confirmed bookings of a show that is over.
@@ -254,6 +270,25 @@ pub enum Rejection {
     /// The booking has no lock to extend.
     #[error("the seat lock of a booking that is {0} cannot be extended")]
     NotExtendable(BookingStatus),
+    /// The booking has no ticket that lets anybody in.
+    #[error("the ticket of a booking that is {0} cannot be redeemed")]
+    NotRedeemable(BookingStatus),
+    /// The ticket was redeemed before.
+    #[error("the ticket was redeemed before")]
+    AlreadyRedeemed {
+        /// When, and at which gate.
+        redeemed: Redeemed,
+        /// The show's time zone.
+        timezone: SmolStr,
+    },
+    /// Tickets of the show are redeemed at another time.
+    #[error("the doors are closed")]
+    DoorsClosed {
+        /// When they are open.
+        doors: Doors,
+        /// The show's time zone.
+        timezone: SmolStr,
+    },
     /// The key was used for another body.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
@@ -269,6 +304,7 @@ impl ShowCommand {
             Self::BlockSeats(blocked) => blocked.request.as_ref(),
             Self::ReleaseSeats(released) => released.request.as_ref(),
             Self::ExtendLock(extend) => extend.request.as_ref(),
+            Self::RedeemTicket(redeem) => redeem.request.as_ref(),
             Self::LockSeats(_)
             | Self::Confirm { .. }
             | Self::Fail { .. }

@@ -72,6 +72,7 @@ impl Decider for Show {
                 }
             }
             ShowCommand::CancelBooking(cancel) => self.screening()?.cancel_booking(now, cancel),
+            ShowCommand::RedeemTicket(redeem) => self.screening()?.redeem(now, redeem),
             ShowCommand::ExpireDue => {
                 Ok(self.screening()?.overdue(now).take(MOST_AT_ONCE).map(|id| expired(&id)).collect())
             }
@@ -372,7 +373,10 @@ impl Screening {
         let paid = match booking.status(now) {
             BookingStatus::Cancelled => return Ok(vec![]),
             BookingStatus::SeatsLocked | BookingStatus::PaymentPending => false,
-            BookingStatus::Confirmed if now < self.details.start_time => !booking.is_free(),
+            // Whoever is in has had what was paid for.
+            BookingStatus::Confirmed if now < self.details.start_time && booking.redeemed.is_none() => {
+                !booking.is_free()
+            }
             status @ (BookingStatus::Confirmed
             | BookingStatus::Completed
             | BookingStatus::Failed

@@ -205,6 +205,24 @@ pub struct BookingConfirmed {
     pub confirmed_at: Timestamp,
 }
 
+/// A ticket was redeemed at the door: its bearers are in. The booking's state stays as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TicketRedeemed {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// Its booking.
+    pub booking_id: BookingId,
+    /// When.
+    pub redeemed_at: Timestamp,
+    /// At which gate, in the partner's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<SmolStr>,
+    /// The request that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+}
+
 /// A booking's payment failed for good: its seats are free.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -270,5 +288,6 @@ events! {
         Expired(BookingExpired) = "booking.expired.v1",
         BookingCancelled(BookingCancelled) = "booking.cancelled.v1",
         Completed(BookingCompleted) = "booking.completed.v1",
+        TicketRedeemed(TicketRedeemed) = "ticket.redeemed.v1",
     }
 }

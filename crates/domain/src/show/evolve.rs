@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ids::{BookingId, SeatId};
 use crate::request::Answered;
-use crate::show::booking::{Booking, BookingState};
+use crate::show::booking::{Booking, BookingState, Redeemed};
 use crate::show::event::{LockExtended, SeatsLocked, ShowChanged, ShowDetails, ShowEvent, ShowScheduled};
 use crate::show::{Screening, Seat, Show};
 
@@ -30,7 +30,8 @@ impl Show {
                 | ShowEvent::Failed(_)
                 | ShowEvent::Expired(_)
                 | ShowEvent::BookingCancelled(_)
-                | ShowEvent::Completed(_),
+                | ShowEvent::Completed(_)
+                | ShowEvent::TicketRedeemed(_),
             ) => {}
         }
     }
@@ -130,6 +131,13 @@ impl Screening {
                     }
                 });
             }
+            ShowEvent::TicketRedeemed(redeemed) => {
+                Arc::make_mut(&mut self.answered).remember(redeemed.request.as_ref());
+                self.update(&redeemed.booking_id, |booking| {
+                    booking.redeemed =
+                        Some(Redeemed { at: redeemed.redeemed_at, gate: redeemed.gate.clone() });
+                });
+            }
         }
     }
 
@@ -144,6 +152,7 @@ impl Screening {
             fingerprint: locked.fingerprint.clone(),
             pricing: None,
             state: BookingState::SeatsLocked,
+            redeemed: None,
         };
         self.set_holder(&locked.seat_ids, |_| Some(locked.booking_id.clone()));
         self.keys.insert((locked.user_id.clone(), locked.idempotency_key.clone()), locked.booking_id.clone());

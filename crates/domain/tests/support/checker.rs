@@ -1,13 +1,19 @@
 //! What must hold of every prefix of a log, folded from its events alone: nothing here asks a decider or its state.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId, RefundId, SeatId, UserId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{PaymentEvent, RefundCause};
-use marquee_domain::show::{SalesWindow, SeatsLocked, ShowEvent};
+use marquee_domain::show::{CancelledBy, SalesWindow, SeatsLocked, ShowEvent};
+
+/// How long before a show's start the worlds redeem its tickets.
+pub const DOORS_OPEN: Duration = Duration::from_secs(10 * 60);
+/// And how long after its end, whatever the operator sets.
+const LATE_ENTRY: Duration = Duration::from_secs(30 * 60);
 
 /// An event as a log holds it.
 #[derive(Debug, Clone)]
@@ -66,6 +72,7 @@ struct Seen {
     seats: Vec<SeatId>,
     expires_at: Timestamp,
     extended: bool,
+    redeemed: bool,
     life: Life,
     price: Option<Money>,
 }
@@ -263,12 +270,26 @@ impl Checker {
             ShowEvent::BookingCancelled(cancelled) => {
                 let from: &[Life] =
                     if cancelled.paid { &[Life::Confirmed] } else { &[Life::Locked, Life::Pending] };
+                let inside = self.bookings.get(&cancelled.booking_id).is_some_and(|booking| booking.redeemed);
+                let stays = !inside || cancelled.by == CancelledBy::Show;
+                require(stays, Rule::States, || format!("{} cancels from inside", cancelled.booking_id))?;
                 self.ends(&cancelled.booking_id, stream, from, Life::Cancelled)
             }
             ShowEvent::Completed(completed) => {
                 let id = &completed.booking_id;
                 require(*time >= show.end, Rule::States, || format!("{id} is completed too soon"))?;
                 self.steps(id, stream, &[Life::Confirmed], Life::Completed).map(|_| ())
+            }
+            ShowEvent::TicketRedeemed(redeemed) => {
+                let id = &redeemed.booking_id;
+                let open = show.start - DOORS_OPEN <= *time && *time < show.end + LATE_ENTRY;
+                require(open, Rule::States, || format!("{id} is redeemed at {time}, doors closed"))?;
+                let stands = |booking: &&mut Seen| {
+                    booking.stream == *stream && matches!(booking.life, Life::Confirmed | Life::Completed)
+                };
+                let booking = self.bookings.get_mut(id).filter(stands);
+                let first = booking.is_some_and(|booking| !std::mem::replace(&mut booking.redeemed, true));
+                require(first, Rule::States, || format!("{id} is redeemed unpaid or twice"))
             }
         }
     }
@@ -300,6 +321,7 @@ impl Checker {
             seats: locked.seat_ids.clone(),
             expires_at: locked.expires_at,
             extended: false,
+            redeemed: false,
             life: Life::Locked,
             price: None,
         };

@@ -10,10 +10,13 @@ use marquee_domain::pricing::PriceTerms;
 use marquee_domain::request::Request;
 use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
-    CancelBooking, ExtendLock, HoardingLimits, LockSeats, Near, SalesWindow, SeatChoice, SeatWish,
-    SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails, ShowScheduled,
+    CancelBooking, ExtendLock, HoardingLimits, LockSeats, Near, RedeemTicket, SalesWindow, SeatChoice,
+    SeatWish, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails,
+    ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
+
+use crate::checker::DOORS_OPEN;
 
 use super::{Done, Intent, KEYS, MINUTE, SEATS, USERS, World, intent_id, payment_stream, show_stream};
 
@@ -220,6 +223,17 @@ impl World {
         let Some(show) = booking_id.show() else { return Ok(()) };
         let command = ShowCommand::ExtendLock(ExtendLock { booking_id, user_id, request: None });
         self.show(node, &show, &[command]).map(|_| ())
+    }
+
+    /// One door, or two at once.
+    pub(super) fn redeem(&mut self) -> Done {
+        let node = self.node();
+        let Some((booking_id, _)) = self.any_booking() else { return Ok(()) };
+        let Some(show) = booking_id.show() else { return Ok(()) };
+        let doors_open_millis = u64::try_from(DOORS_OPEN.as_millis()).unwrap_or(u64::MAX);
+        let redeem = RedeemTicket { booking_id, gate: None, doors_open_millis, request: None };
+        let doors = self.rng.usize(1..3);
+        self.show(node, &show, &vec![ShowCommand::RedeemTicket(redeem); doors]).map(|_| ())
     }
 
     pub(super) fn cancel_booking(&mut self) -> Done {

@@ -115,7 +115,8 @@ impl World {
         match self.rng.u32(0..1_000) {
             0..240 => self.lock(),
             240..260 => self.extend_lock(),
-            260..440 => self.pay(),
+            260..425 => self.pay(),
+            425..440 => self.redeem(),
             440..600 => {
                 self.gateway_acts();
                 Ok(())

@@ -64,8 +64,9 @@ pub(crate) enum Searchable {
 pub(crate) fn concerns(recorded: &Recorded) -> bool {
     let stream = recorded.stream.as_str();
     let reference = ["city-", "movie-", "partner-", "theatre-"];
+    let of_bookings = || ["booking.", "ticket."].iter().any(|kind| recorded.stored_name.starts_with(kind));
     reference.iter().any(|category| stream.starts_with(category))
-        || (stream.starts_with("show-") && !recorded.stored_name.starts_with("booking."))
+        || (stream.starts_with("show-") && !of_bookings())
 }
 
 impl Facts {
@@ -124,7 +125,8 @@ impl Facts {
             | ShowEvent::Expired(_)
             | ShowEvent::LockExtended(_)
             | ShowEvent::BookingCancelled(_)
-            | ShowEvent::Completed(_) => return Ok(()),
+            | ShowEvent::Completed(_)
+            | ShowEvent::TicketRedeemed(_) => return Ok(()),
         }
         let now = self.shows.get(id).map(|card| Arc::clone(&card));
         self.listing.replace(before.as_deref(), now.as_ref());

@@ -90,7 +90,8 @@ impl ShowFold {
             | ShowEvent::LockExtended(_)
             | ShowEvent::Cancelled(_)
             | ShowEvent::SeatsBlocked(_)
-            | ShowEvent::SeatsReleased(_) => {}
+            | ShowEvent::SeatsReleased(_)
+            | ShowEvent::TicketRedeemed(_) => {}
         }
     }
 }

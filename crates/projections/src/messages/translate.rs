@@ -72,12 +72,13 @@ impl Translator {
     async fn show(&mut self, event: &Recorded, told: &ShowEvent) -> Result<Told, ReadError> {
         let message = match told {
             // The outcome is told, not each step: the first two come with every click, and most end in another event. What the
-            // house keeps is its own matter.
+            // house keeps, and who is in, is its own matter.
             ShowEvent::SeatsLocked(_)
             | ShowEvent::PaymentPending(_)
             | ShowEvent::LockExtended(_)
             | ShowEvent::SeatsBlocked(_)
-            | ShowEvent::SeatsReleased(_) => return Ok(Told::Nothing),
+            | ShowEvent::SeatsReleased(_)
+            | ShowEvent::TicketRedeemed(_) => return Ok(Told::Nothing),
             ShowEvent::Scheduled(scheduled) => Some(Message::ShowScheduled(just_scheduled(scheduled))),
             ShowEvent::Changed(change) => {
                 let before = self.shows.before(&*self.store, event).await?;

@@ -134,8 +134,11 @@ impl<'a> Batch<'a> {
         }
         let number = number.ok_or(Poison::UnknownShow)?;
         match event {
-            // The inventory has bookings; who else keeps a seat is the seat map's.
-            ShowEvent::Scheduled(_) | ShowEvent::SeatsBlocked(_) | ShowEvent::SeatsReleased(_) => Ok(()),
+            // The inventory has bookings; who else keeps a seat is the seat map's, and who is in the show's own.
+            ShowEvent::Scheduled(_)
+            | ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_)
+            | ShowEvent::TicketRedeemed(_) => Ok(()),
             ShowEvent::Changed(changed) => Ok(self.change(number, changed)?),
             ShowEvent::Cancelled(_) => {
                 self.db

@@ -169,7 +169,8 @@ impl Making {
                 | ShowEvent::Expired(_)
                 | ShowEvent::LockExtended(_)
                 | ShowEvent::BookingCancelled(_)
-                | ShowEvent::Completed(_),
+                | ShowEvent::Completed(_)
+                | ShowEvent::TicketRedeemed(_),
             ) => Err(Poison::UnknownShow),
         }
     }

@@ -217,6 +217,8 @@ impl Seats {
                 holding.status = BookingStatus::Completed;
                 Ok(())
             }
+            // Whoever is in sits where was booked.
+            ShowEvent::TicketRedeemed(_) => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use marquee_projections::{
 };
 
 use crate::world::{
-    Past, World, before, confirmed, locked, open_views, open_views_on, refund_requested, time,
+    Past, World, before, confirmed, locked, open_views, open_views_on, redeemed, refund_requested, time,
 };
 
 const NAME: &str = "seat-inventory";
@@ -47,6 +47,7 @@ inventory_conforms! {
     no_two_live_bookings_own_a_seat_across_pages,
     a_seat_is_let_go_and_taken_within_a_page,
     nothing_follows_a_final_state,
+    a_redeemed_ticket_leaves_its_booking_as_it_was,
     a_booking_cannot_begin_twice,
     a_refund_of_a_booking_that_cannot_be_known_is_passed_over,
     a_view_made_again_equals_the_one_that_followed_live,
@@ -165,6 +166,17 @@ async fn nothing_follows_a_final_state(mut world: World) {
     world.caught_up().await;
     assert_eq!(read(&world.views.bookings, &id).await.unwrap().status, BookingStatus::Expired);
     assert_eq!(inventory(&world).parked.len(), 1);
+}
+
+async fn a_redeemed_ticket_leaves_its_booking_as_it_was(mut world: World) {
+    let id = world.lock("sh_1", "01", "u_1", &["A1"], until()).await;
+    world.confirm("sh_1", &id).await;
+    world.caught_up().await;
+    let before = read(&world.views.bookings, &id).await;
+    world.on_show("sh_1", redeemed(&id)).await;
+    world.caught_up().await;
+    assert_eq!(read(&world.views.bookings, &id).await, before);
+    assert_eq!(inventory(&world).parked, []);
 }
 
 async fn a_booking_cannot_begin_twice(mut world: World) {

@@ -312,6 +312,11 @@ fn priced(id: &BookingId, seats: usize) -> BookingPaymentPending {
     BookingPaymentPending { booking_id: id.clone(), pricing }
 }
 
+pub fn redeemed(id: &BookingId) -> TicketRedeemed {
+    let (ticket_id, booking_id) = (id.ticket(), id.clone());
+    TicketRedeemed { ticket_id, booking_id, redeemed_at: before(), gate: None, request: None }
+}
+
 pub fn confirmed(id: &BookingId) -> BookingConfirmed {
     let confirmed_at = before();
     BookingConfirmed {
@@ -457,6 +462,7 @@ impl Past {
         }
         let (show, id) = self.confirmed.swap_remove(self.dice.roll(self.confirmed.len()));
         if self.dice.roll(3) == 0 {
+            world.on_show(&show, redeemed(&id)).await;
             world.on_show(&show, BookingCompleted { booking_id: id }).await;
             return;
         }

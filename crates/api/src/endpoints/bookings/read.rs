@@ -60,7 +60,7 @@ pub(crate) async fn read(
     Ok(Json(body))
 }
 
-fn own(customer: &Customer, owner: &UserId) -> Result<(), ApiError> {
+pub(super) fn own(customer: &Customer, owner: &UserId) -> Result<(), ApiError> {
     if customer.user == *owner {
         Ok(())
     } else {
@@ -82,13 +82,7 @@ fn of_snapshot(app: &App, snapshot: &BookingSnapshot, now: Timestamp) -> Result<
     };
     if let Some((ticket_id, at)) = confirmed {
         body.confirmed_at = Some(local(at, &show.timezone));
-        let claims = TicketClaims {
-            ticket_id,
-            booking_id: &booking.id,
-            show_id: &show.show_id,
-            seat_ids: &booking.seat_ids,
-            exp: show.end_time.as_second(),
-        };
+        let claims = TicketClaims::of(ticket_id, booking, show);
         body.ticket = Some(TicketBody {
             ticket_id: ticket_id.to_string(),
             qr_code_data: app.tickets.sign(&claims)?,
@@ -112,13 +106,8 @@ pub(crate) fn of_row(app: &App, row: &BookingRow, now: Timestamp) -> Result<Book
     let status = row.status_at(now);
     let ticket = match (&row.ticket_id, status) {
         (Some(ticket_id), BookingStatus::Confirmed | BookingStatus::Completed) => {
-            let claims = TicketClaims {
-                ticket_id,
-                booking_id: &row.booking_id,
-                show_id: &row.show_id,
-                seat_ids: &row.seat_ids,
-                exp: row.end_time.as_second(),
-            };
+            let (booking_id, show_id) = (&row.booking_id, &row.show_id);
+            let claims = TicketClaims::new(ticket_id, booking_id, show_id, &row.seat_ids, row.end_time);
             Some(TicketBody {
                 ticket_id: ticket_id.to_string(),
                 qr_code_data: app.tickets.sign(&claims)?,

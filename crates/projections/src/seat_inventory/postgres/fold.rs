@@ -60,7 +60,8 @@ impl Wanted {
             | ShowEvent::Changed(_)
             | ShowEvent::Cancelled(_)
             | ShowEvent::SeatsBlocked(_)
-            | ShowEvent::SeatsReleased(_) => return,
+            | ShowEvent::SeatsReleased(_)
+            | ShowEvent::TicketRedeemed(_) => return,
             ShowEvent::SeatsLocked(locked) => {
                 if careful {
                     self.seats.extend(locked.seat_ids.iter().map(|seat| (show.clone(), seat.clone())));
@@ -203,8 +204,11 @@ impl<'a> Fold<'a> {
             return Err(Poison::UnknownShow);
         }
         match event {
-            // The inventory has bookings; who else keeps a seat is the seat map's.
-            ShowEvent::Scheduled(_) | ShowEvent::SeatsBlocked(_) | ShowEvent::SeatsReleased(_) => {}
+            // The inventory has bookings; who else keeps a seat is the seat map's, and who is in the show's own.
+            ShowEvent::Scheduled(_)
+            | ShowEvent::SeatsBlocked(_)
+            | ShowEvent::SeatsReleased(_)
+            | ShowEvent::TicketRedeemed(_) => {}
             ShowEvent::Changed(changed) => {
                 let (start, end) = (changed.start_time, changed.end_time);
                 self.reschedule(show, start.map(millis), end.map(millis));
