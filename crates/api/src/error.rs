@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::endpoints::theatres::cancel_policy::CancelPolicyBody;
 use crate::trace;
 
 const MILLIS_PER_SECOND: u64 = 1_000;
@@ -263,8 +264,15 @@ impl From<Rejection> for ApiError {
             Rejection::NotPayable(status) => {
                 unprocessable("NOT_PAYABLE", message).with_details(json!({ "status": status }))
             }
-            Rejection::NotCancellable(status) => {
+            Rejection::NotCancellable(status) | Rejection::NotDivisible(status) => {
                 unprocessable("NOT_CANCELLABLE", message).with_details(json!({ "status": status }))
+            }
+            Rejection::AgainstCancelPolicy(policy) => {
+                let details = json!({ "status": "CONFIRMED", "cancelPolicy": CancelPolicyBody::of(&policy) });
+                unprocessable("NOT_CANCELLABLE", message).with_details(details)
+            }
+            Rejection::NotOfTheBooking(seats) => {
+                validation(message).with_details(json!({ "field": "seatIds", "seatIds": seats }))
             }
             Rejection::KeyReused(_) => key_reused(),
         }
@@ -290,7 +298,9 @@ impl From<PaymentRejection> for ApiError {
             PaymentRejection::AlreadyInitiated => conflict("PAYMENT_PENDING", message),
             PaymentRejection::KeyReused(_) => key_reused(),
             PaymentRejection::UnknownIntent | PaymentRejection::UnknownRefund => Self::not_found("payment"),
-            PaymentRejection::NothingCaptured => unprocessable("NOT_REFUNDABLE", message),
+            PaymentRejection::NothingCaptured | PaymentRejection::MoreThanCaptured => {
+                unprocessable("NOT_REFUNDABLE", message)
+            }
         }
     }
 }
@@ -310,6 +320,9 @@ impl From<TheatreRejection> for ApiError {
             }
             TheatreRejection::SeatRules(_) => {
                 validation(message).with_details(json!({ "field": "seatRules" }))
+            }
+            TheatreRejection::CancelPolicy(_) => {
+                validation(message).with_details(json!({ "field": "cancelPolicy" }))
             }
             TheatreRejection::KeyReused(_) => key_reused(),
         }

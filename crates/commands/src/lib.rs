@@ -54,6 +54,8 @@ pub struct CommandsConfig {
     pub seat_lock_ttl: Duration,
     /// What keeps one customer from holding a hall without buying.
     pub hoarding: HoardingLimits,
+    /// How often a second each gateway is asked to pay something back; `None` for no limit.
+    pub refunds_per_second: Option<u32>,
     /// A show's writer is let go after this long without a command.
     pub writer_idle: Duration,
 }
@@ -63,6 +65,7 @@ impl Default for CommandsConfig {
         Self {
             seat_lock_ttl: Duration::from_secs(5 * 60),
             hoarding: HoardingLimits { live_locks: Some(2), lapsed_locks: Some(6) },
+            refunds_per_second: Some(20),
             writer_idle: Duration::from_secs(60),
         }
     }

@@ -1,6 +1,7 @@
 //! A show and every booking of it: one aggregate, because a seat and the booking that owns it change together.
 
 mod booking;
+mod cancelling;
 mod command;
 mod decide;
 mod event;
@@ -10,15 +11,15 @@ mod house;
 mod sales;
 mod seating;
 
-pub use booking::{Booking, BookingState, BookingStatus};
+pub use booking::{Begun, Booking, BookingState, BookingStatus, CancelledPart};
 pub use command::{
     CancelBooking, ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice,
     ShowCommand,
 };
 pub use event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, ClientInfo, LockExtended, SeatsBlocked, SeatsLocked, SeatsReleased,
-    ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
+    BookingPaymentPending, BookingSeatsCancelled, CancelledBy, ClientInfo, LockExtended, SeatsBlocked,
+    SeatsLocked, SeatsReleased, ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
 };
 pub use hoarding::{HoardingLimits, LAPSED_MEMORY_MILLIS};
 pub use sales::{SalesBound, SalesWindow};

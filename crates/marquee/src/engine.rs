@@ -79,6 +79,7 @@ impl Engine {
         let rules = CommandsConfig {
             seat_lock_ttl: config.seat_lock_ttl,
             hoarding: config.hoarding,
+            refunds_per_second: config.refunds_per_second,
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), sandbox, contacts);

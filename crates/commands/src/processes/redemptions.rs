@@ -133,6 +133,7 @@ impl RedemptionProcess {
                 | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::LockExtended(_)
+                | ShowEvent::SeatsCancelled(_)
                 | ShowEvent::Confirmed(_),
             )
             | Event::Payment(_)

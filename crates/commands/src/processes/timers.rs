@@ -66,6 +66,7 @@ impl Timer {
             | ShowEvent::Failed(_)
             | ShowEvent::Expired(_)
             | ShowEvent::BookingCancelled(_)
+            | ShowEvent::SeatsCancelled(_)
             | ShowEvent::Completed(_) => return None,
         };
         Some(Self { due: next_second(due), kind, show: show()? })

@@ -124,6 +124,7 @@ impl Facts {
             | ShowEvent::Expired(_)
             | ShowEvent::LockExtended(_)
             | ShowEvent::BookingCancelled(_)
+            | ShowEvent::SeatsCancelled(_)
             | ShowEvent::Completed(_) => return Ok(()),
         }
         let now = self.shows.get(id).map(|card| Arc::clone(&card));
