@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::auditor::{Violation, audit, bookings_agree, prefix_kept, seats_agree};
+use crate::auditor::{Balance, Violation, audit, balance, bookings_agree, prefix_kept, seats_agree};
 use crate::journal::{Act, Outcome, Record};
 
 const SETTLED: &str = "2026-02-01T13:00:00Z";
@@ -22,10 +22,13 @@ fn inr(minor: i64) -> Value {
 }
 
 impl Case {
-    /// One booking paid and confirmed, one expired whose late money went back, one cancelled.
+    /// One booking paid and confirmed, one expired whose late money went back, one cancelled, one that gave a seat back.
     fn sound() -> Self {
         let mut case = Self { journal: vec![], events: vec![] };
-        case.append("show-s", "12:00:00", "show.scheduled", &json!({ "showId": "s" }));
+        let tiers = json!([{ "hoursBefore": 1, "refundPercent": 50, "feePerTicket": 1 }]);
+        let show =
+            json!({ "showId": "s", "startTime": "2026-02-03T12:00:00Z", "cancelPolicy": { "tiers": tiers } });
+        case.append("show-s", "12:00:00", "show.scheduled", &show);
         case.lock("bk_1", "u_1", "k1", &["A1", "A2"], "12:00:01", "12:05:01");
         case.capture("bk_1", "12:01:00");
         case.append(
@@ -40,10 +43,16 @@ impl Case {
         case.refund("bk_2", "12:08:01");
         case.lock("bk_3", "u_3", "k3", &["A3"], "12:09:00", "12:14:00");
         case.append("show-s", "12:10:00", "booking.cancelled", &json!({ "bookingId": "bk_3" }));
+        case.part();
         let (booking, status) = ("bk_1".to_owned(), json!({ "bookingId": "bk_1", "status": "CONFIRMED" }));
         case.journal.push(record("u_1", "-", Act::Read { booking }, Outcome::Ok(status)));
         let cancelled = Outcome::Ok(json!({ "bookingId": "bk_3", "status": "CANCELLED" }));
-        case.journal.push(record("u_3", "-", Act::Cancel { booking: "bk_3".into() }, cancelled));
+        case.journal.push(record(
+            "u_3",
+            "-",
+            Act::Cancel { booking: "bk_3".into(), seats: vec![] },
+            cancelled,
+        ));
         let refused = Outcome::Refused(409, "SEAT_LOCK_FAILED".into());
         case.journal.push(record(
             "u_4",
@@ -58,6 +67,23 @@ impl Case {
             Outcome::Unknown,
         ));
         case
+    }
+
+    /// Of two seats at 180.00 together, one is given back: half of 90.00 less a fee of 1.00.
+    fn part(&mut self) {
+        self.lock("bk_4", "u_6", "k6", &["C1", "C2"], "12:11:00", "12:16:00");
+        self.capture("bk_4", "12:11:30");
+        let confirmed = json!({ "bookingId": "bk_4", "paymentId": "pay_bk_4" });
+        self.append("show-s", "12:12:00", "booking.confirmed", &confirmed);
+        let pricing = json!({ "currency": "INR", "subtotal": 9_000, "discount": 0, "fees": 0, "tax": 0, "total": 9_000 });
+        let part = json!({ "bookingId": "bk_4", "seatIds": ["C2"], "part": 1, "pricing": pricing, "refund": 4_400, "retained": 4_600 });
+        self.append("show-s", "12:13:00", "booking.seats-cancelled", &part);
+        let refund = json!({ "refundId": "rf_bk_4_part_1", "amount": inr(4_400), "cause": "SEATS_CANCELLED", "part": 1 });
+        self.append("payment-bk_4", "12:13:00", "refund.requested", &refund);
+        self.append("payment-bk_4", "12:13:01", "refund.succeeded", &json!({ "refundId": "rf_bk_4_part_1" }));
+        let (booking, seats) = ("bk_4".to_owned(), vec!["C2".to_owned()]);
+        let lost = Outcome::Ok(json!({ "bookingId": "bk_4", "status": "CONFIRMED" }));
+        self.journal.push(record("u_6", "c", Act::Cancel { booking, seats }, lost));
     }
 
     fn append(&mut self, stream: &str, time: &str, kind: &str, data: &Value) {
@@ -129,8 +155,10 @@ impl Case {
 
     fn index(&self, kind: &str, id: &str) -> usize {
         let stored = format!("{kind}.v1");
-        let about =
-            |event: &Value| event["data"]["bookingId"] == id || event["stream"] == format!("payment-{id}");
+        let about = |event: &Value| {
+            let (stream, payment) = (&event["stream"], format!("payment-{id}"));
+            event["data"]["bookingId"] == id || *stream == payment || *stream == format!("show-{id}")
+        };
         self.events.iter().position(|event| event["type"] == stored && about(event)).unwrap()
     }
 
@@ -269,6 +297,50 @@ fn money_that_does_not_add_up_is_caught() {
     caught("I6", |case| {
         case.append("show-s", "12:30:00", "booking.cancelled", &json!({ "bookingId": "bk_1" }));
     });
+}
+
+#[test]
+fn seats_that_are_given_back_wrongly_are_caught() {
+    let part = |case: &mut Case, doctor: fn(&mut Value)| {
+        doctor(&mut case.find("booking.seats-cancelled", "bk_4")["data"]);
+    };
+    caught("I6", |case| part(case, |data| data["refund"] = json!(4_401)));
+    caught("I6", |case| part(case, |data| (data["refund"], data["retained"]) = (json!(9_000), json!(0))));
+    caught("I6", |case| part(case, |data| data["pricing"]["total"] = json!(9_001)));
+    caught("I6", |case| case.lose("booking.seats-cancelled", "bk_4"));
+    caught("I6", |case| case.lose("refund.requested", "bk_4"));
+    caught("I6", |case| case.find("refund.requested", "bk_4")["data"]["amount"] = inr(4_399));
+    caught("I6", |case| {
+        case.find("show.scheduled", "s")["data"]["startTime"] = json!("2026-02-01T13:13:00Z")
+    });
+    caught("I5", |case| part(case, |data| data["part"] = json!(2)));
+    caught("I1", |case| part(case, |data| data["seatIds"] = json!(["A1"])));
+    caught("I4", |case| part(case, |data| data["seatIds"] = json!(["C1", "C2"])));
+    caught("I2", |case| part(case, |data| data["seatIds"] = json!(["C1"])));
+    caught("I4", |case| {
+        let mut again = case.find("booking.seats-cancelled", "bk_4")["data"].clone();
+        again["bookingId"] = json!("bk_3");
+        case.append("show-s", "12:30:00", "booking.seats-cancelled", &again);
+    });
+    // A booking that is ended says what goes back of what is left.
+    let end = |refund: i64, retained: i64| json!({ "bookingId": "bk_4", "by": "CUSTOMER", "paid": true, "refund": refund, "retained": retained });
+    caught("I6", |case| case.append("show-s", "12:30:00", "booking.cancelled", &end(18_000, 0)));
+    caught("I6", |case| {
+        case.append(
+            "show-s",
+            "12:30:00",
+            "booking.cancelled",
+            &json!({ "bookingId": "bk_4", "by": "SHOW", "paid": true }),
+        )
+    });
+}
+
+#[test]
+fn the_balance_of_a_sound_log_is_even() {
+    let balance = balance(&Case::sound().events, "INR");
+    let expected = Balance { captured: 54_000, returned: 22_400, remaining: 27_000, retained: 4_600 };
+    assert_eq!(balance, expected);
+    assert_eq!(balance.captured - balance.returned, balance.remaining + balance.retained);
 }
 
 #[test]

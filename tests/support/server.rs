@@ -29,6 +29,7 @@ pub struct Options {
     pub rate_limit: &'static str,
     pub live_locks_per_user: &'static str,
     pub lapsed_locks_per_user: &'static str,
+    pub refunds_per_second: &'static str,
     /// The origin that clients reach it by, where that is not where it listens.
     pub public_url: Option<&'static str>,
     /// Where messages to the outside go, if not where the suite has them go.
@@ -61,6 +62,7 @@ impl Default for Options {
             rate_limit: "off",
             live_locks_per_user: "off",
             lapsed_locks_per_user: "off",
+            refunds_per_second: "off",
             public_url: None,
             messages: None,
             largest_file: None,
@@ -245,6 +247,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
             .args(["--rate-limit", options.rate_limit])
+            .args(["--refunds-per-second", options.refunds_per_second])
             .args(["--live-locks-per-user", options.live_locks_per_user])
             .args(["--lapsed-locks-per-user", options.lapsed_locks_per_user])
             .args(["--messages", &home.messages(options)])
