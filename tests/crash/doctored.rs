@@ -311,7 +311,7 @@ fn seats_that_are_given_back_wrongly_are_caught() {
     caught("I6", |case| case.lose("refund.requested", "bk_4"));
     caught("I6", |case| case.find("refund.requested", "bk_4")["data"]["amount"] = inr(4_399));
     caught("I6", |case| {
-        case.find("show.scheduled", "s")["data"]["startTime"] = json!("2026-02-01T13:13:00Z")
+        case.find("show.scheduled", "s")["data"]["startTime"] = json!("2026-02-01T13:13:00Z");
     });
     caught("I5", |case| part(case, |data| data["part"] = json!(2)));
     caught("I1", |case| part(case, |data| data["seatIds"] = json!(["A1"])));
@@ -331,7 +331,7 @@ fn seats_that_are_given_back_wrongly_are_caught() {
             "12:30:00",
             "booking.cancelled",
             &json!({ "bookingId": "bk_4", "by": "SHOW", "paid": true }),
-        )
+        );
     });
 }
 

@@ -28,8 +28,8 @@ const HOUR: i64 = 3_600_000;
 /// When the booking was paid for.
 const PAID: i64 = 1_000;
 
-fn fee(major: f64) -> Option<MajorAmount> {
-    Some(MajorAmount::deserialize(IntoDeserializer::<value::Error>::into_deserializer(major)).unwrap())
+fn fee(major: f64) -> MajorAmount {
+    MajorAmount::deserialize(IntoDeserializer::<value::Error>::into_deserializer(major)).unwrap()
 }
 
 fn tier(hours_before: u32, percent: u32, fee_per_ticket: Option<MajorAmount>) -> CancelTier {
@@ -42,7 +42,7 @@ fn tier(hours_before: u32, percent: u32, fee_per_ticket: Option<MajorAmount>) ->
 
 /// Everything until an hour before the start, then half less 10.25 a ticket.
 fn policy() -> CancelPolicy {
-    CancelPolicy { tiers: vec![tier(1, 100, None), tier(0, 50, fee(10.25))] }
+    CancelPolicy { tiers: vec![tier(1, 100, None), tier(0, 50, Some(fee(10.25)))] }
 }
 
 /// A show under a policy.
@@ -138,7 +138,7 @@ fn without_a_policy_everything_goes_back_until_the_start() {
 
 #[test]
 fn a_fee_never_takes_more_than_there_is() {
-    let dear = CancelPolicy { tiers: vec![tier(0, 100, fee(200.0))] };
+    let dear = CancelPolicy { tiers: vec![tier(0, 100, Some(fee(200.0)))] };
     // Of 180 nothing is left, of 250 there are 50.
     given::<Show>(paid(Some(dear))).decides(
         at(PAID),
@@ -188,7 +188,7 @@ fn a_dear_seat_is_not_paid_for_by_giving_cheap_ones_back() {
 
 #[test]
 fn seat_by_seat_as_much_goes_back_as_at_once() {
-    let thirds = CancelPolicy { tiers: vec![tier(0, 33, fee(0.07))] };
+    let thirds = CancelPolicy { tiers: vec![tier(0, 33, Some(fee(0.07)))] };
     for (policy, total) in [(policy(), 61_000), (thirds, 60_999), (policy(), 1), (policy(), 7)] {
         let start = || {
             let begun = begun(&wanted(&["A1", "B1", "A2"]), 0, total);
@@ -299,5 +299,5 @@ fn a_policy_has_its_tiers_in_order_and_not_too_many() {
     assert_eq!(policy(&[8_761]).fault(), Some(CancelPolicyFault::TooEarly));
     let many: Vec<u32> = (0..11).rev().collect();
     assert_eq!(policy(&many).fault(), Some(CancelPolicyFault::TooManyTiers));
-    assert_eq!(tier(0, 50, fee(10.25)).refund_of(18_001, &Currency::inr()), 9_001 - 1_025);
+    assert_eq!(tier(0, 50, Some(fee(10.25))).refund_of(18_001, &Currency::inr()), 9_001 - 1_025);
 }

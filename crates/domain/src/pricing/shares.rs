@@ -40,6 +40,7 @@ impl Pricing {
     }
 
     /// The price of what remains: that of these shares. What made it is told as it was.
+    #[must_use]
     pub fn of_shares<'a>(&self, shares: impl IntoIterator<Item = &'a Share>) -> Self {
         let mut rest = Self { subtotal: 0, discount: 0, fees: 0, tax: 0, total: 0, ..self.clone() };
         for share in shares {

@@ -65,7 +65,7 @@ impl World {
         };
         let tier = |hours_before, hundredths, major: Option<f64>| CancelTier {
             hours_before,
-            refund_percent: Percent::of_hundredths(hundredths).unwrap(),
+            refund_percent: Percent::of_hundredths(hundredths).expect("a share of the whole"),
             fee_per_ticket: major.and_then(fee),
         };
         match self.rng.u32(0..4) {
