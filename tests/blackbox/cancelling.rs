@@ -204,6 +204,13 @@ async fn a_request_to_cancel_seats_must_make_sense_and_has_a_key_of_its_own() {
     ask(&["A1"], &new_key()).send().await.refused(400, "VALIDATION_ERROR");
     assert_eq!(world.events_of("booking.seats-cancelled", &booking, 1).await.len(), 1);
 
+    // Where no seats are named, all are meant.
+    for (seat, body) in [("C1", json!({})), ("C2", Value::Null), ("C3", json!({ "seatIds": null }))] {
+        let whole = world.booked("u_4", &[seat]).await;
+        let call = world.http.post(&format!("/bookings/{whole}/cancel"), &body).token(&customer("u_4"));
+        assert_eq!(call.send().await.expect(200)["status"], "CANCELLED", "{body}");
+    }
+
     let unpaid = world.booked("u_3", &["B1", "B2"]).await;
     let part = cancel_seats(&world, "u_3", &unpaid, &["B1"], &new_key()).send().await;
     assert_eq!(part.refused(422, "NOT_CANCELLABLE")["status"], "PAYMENT_PENDING");

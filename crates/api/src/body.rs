@@ -64,7 +64,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
-/// A JSON body where there may be none: an empty one is none, whatever it is said to be.
+/// A JSON body where there may be none: an empty one is none, whatever it is said to be, and so is `null`.
 pub(crate) async fn optional_json<T: DeserializeOwned>(request: Request) -> Result<Option<T>, ApiError> {
     let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
     let body = read(request.into_body()).await?;
@@ -72,7 +72,7 @@ pub(crate) async fn optional_json<T: DeserializeOwned>(request: Request) -> Resu
         return Ok(None);
     }
     check_json(content_type.as_ref())?;
-    serde_json::from_slice(&body).map(Some).map_err(|error| malformed(&error))
+    serde_json::from_slice(&body).map_err(|error| malformed(&error))
 }
 
 fn check_json(content_type: Option<&HeaderValue>) -> Result<(), ApiError> {
