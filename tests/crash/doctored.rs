@@ -379,6 +379,13 @@ fn a_view_that_says_otherwise_than_the_log_is_caught() {
     assert_eq!(seats_agree(&events, &map("SOLD", "LOCKED")).len(), 1);
     assert_eq!(seats_agree(&events, &json!({ "showId": "s" })).len(), 1);
 
+    let row = |c2: &str| {
+        let seats = json!([{ "seatId": "C1", "status": "SOLD" }, { "seatId": "C2", "status": c2 }]);
+        json!({ "showId": "s", "seatMap": { "rows": [{ "rowLabel": "C", "seats": seats }] } })
+    };
+    assert_eq!(seats_agree(&events, &row("AVAILABLE")), []);
+    assert_eq!(seats_agree(&events, &row("SOLD")).len(), 1, "a seat that was given back");
+
     let mut kept = Case::sound();
     kept.append("show-s", "12:20:00", "show.seats-blocked", &json!({ "seatIds": ["A3", "A4"] }));
     kept.append("show-s", "12:20:01", "show.seats-released", &json!({ "seatIds": ["A4"] }));
