@@ -8,6 +8,7 @@ mod best_seats;
 mod booking;
 mod booking_life;
 mod browse;
+mod cancelling;
 mod catalogue_search;
 mod command_line;
 mod damage;

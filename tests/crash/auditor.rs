@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::journal::Record;
 
 pub use log::prefix_kept;
+pub use money::{Balance, balance};
 pub use views::{bookings_agree, seats_agree};
 
 /// A broken promise.

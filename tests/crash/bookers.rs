@@ -43,7 +43,7 @@ pub struct Gone;
 enum Hand {
     Booked(String),
     Paying(String, Value),
-    Confirmed(String),
+    Confirmed(String, Vec<String>),
 }
 
 /// One client, through all the rounds.
@@ -115,7 +115,12 @@ impl Booker {
             Some(Hand::Paying(booking, payment)) => {
                 Command::notice(&booking, &payment, self.dice.below(10) != 0)
             }
-            Some(Hand::Confirmed(booking)) => Command::new(&self.user, Act::Cancel { booking }, Value::Null),
+            // A seat of those that have more, as often as not.
+            Some(Hand::Confirmed(booking, mut seats)) => {
+                let part = seats.len() > 1 && self.dice.below(2) == 0;
+                seats.truncate(usize::from(part));
+                Command::cancel(&self.user, &booking, &seats)
+            }
             None => {
                 let show = self.dice.pick(&halls.shows).clone();
                 let mut seats: Vec<String> =
@@ -157,7 +162,8 @@ impl Booker {
             Act::Book { .. } => Hand::Booked(body["bookingId"].as_str().expect("an id").to_owned()),
             Act::Pay { booking } => Hand::Paying(booking.clone(), body.clone()),
             Act::Read { booking } if body["status"] == "CONFIRMED" && self.dice.below(3) == 0 => {
-                Hand::Confirmed(booking.clone())
+                let seats = body["seats"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                Hand::Confirmed(booking.clone(), seats.map(str::to_owned).collect())
             }
             Act::Read { .. } | Act::Notice { .. } | Act::Cancel { .. } => return,
         };

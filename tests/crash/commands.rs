@@ -40,6 +40,12 @@ impl Command {
         Self { user: "gateway".into(), key, act: Act::Notice { booking: booking.to_owned(), captured }, body }
     }
 
+    /// Cancels some seats of a booking, or all of it where none are named.
+    pub fn cancel(user: &str, booking: &str, seats: &[String]) -> Self {
+        let body = if seats.is_empty() { Value::Null } else { json!({ "seatIds": seats }) };
+        Self::new(user, Act::Cancel { booking: booking.to_owned(), seats: seats.to_vec() }, body)
+    }
+
     pub fn read(user: &str, booking: &str) -> Self {
         Self::new(user, Act::Read { booking: booking.to_owned() }, Value::Null)
     }
@@ -62,8 +68,9 @@ impl Command {
             Act::Pay { booking } => {
                 own(http.post(&format!("/bookings/{booking}/payments"), &self.body)).key(&self.key)
             }
-            Act::Cancel { booking } => {
-                own(http.api("POST", &format!("/bookings/{booking}/cancel"))).key(&self.key)
+            Act::Cancel { booking, .. } => {
+                let call = own(http.api("POST", &format!("/bookings/{booking}/cancel"))).key(&self.key);
+                if self.body.is_null() { call } else { call.json(&self.body) }
             }
             Act::Read { booking } => own(http.get(&format!("/bookings/{booking}"))),
             Act::Notice { .. } => {

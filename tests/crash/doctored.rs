@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::auditor::{Violation, audit, bookings_agree, prefix_kept, seats_agree};
+use crate::auditor::{Balance, Violation, audit, balance, bookings_agree, prefix_kept, seats_agree};
 use crate::journal::{Act, Outcome, Record};
 
 const SETTLED: &str = "2026-02-01T13:00:00Z";
@@ -22,18 +22,22 @@ fn inr(minor: i64) -> Value {
 }
 
 impl Case {
-    /// One booking paid and confirmed, one expired whose late money went back, one cancelled.
+    /// One booking paid and confirmed, one expired whose late money went back, one cancelled, one that gave a seat back.
     fn sound() -> Self {
         let mut case = Self { journal: vec![], events: vec![] };
+        let tiers = json!([{ "hoursBefore": 1, "refundPercent": 50, "feePerTicket": 1 }]);
         let seat = |id: &str, kind: &str| json!({ "seatId": id, "type": kind });
-        let seats = [("A1", "REGULAR"), ("A2", "REGULAR")].map(|(id, kind)| seat(id, kind)).to_vec();
+        let seats = [("A1", "REGULAR"), ("A2", "REGULAR"), ("C1", "REGULAR"), ("C2", "REGULAR")]
+            .map(|(id, kind)| seat(id, kind))
+            .to_vec();
         let others = ["A3", "A4", "A8", "A9", "B1"].map(|id| seat(id, "PREMIUM"));
         let seats = [seats, others.to_vec()].concat();
         let rows = json!([{ "rowLabel": "A", "seats": seats }]);
         let prices = json!({ "REGULAR": 9_000, "PREMIUM": 18_000 });
         let show = json!({
             "showId": "s", "cityId": "blr", "theatreId": "th_1", "timezone": "Asia/Kolkata", "currency": "INR", "format": "2D",
-            "movieId": "mv_1", "startTime": "2026-02-01T18:30:00Z", "prices": prices, "rows": rows
+            "movieId": "mv_1", "startTime": "2026-02-01T18:30:00Z", "prices": prices, "rows": rows,
+            "cancelPolicy": { "tiers": tiers }
         });
         case.append("show-s", "12:00:00", "show.scheduled", &show);
         case.lock("bk_1", "u_1", "k1", &["A1", "A2"], "12:00:01", "12:05:01");
@@ -51,10 +55,16 @@ impl Case {
         case.refund("bk_2", "12:08:01");
         case.lock("bk_3", "u_3", "k3", &["A3"], "12:09:00", "12:14:00");
         case.append("show-s", "12:10:00", "booking.cancelled", &json!({ "bookingId": "bk_3" }));
+        case.part();
         let (booking, status) = ("bk_1".to_owned(), json!({ "bookingId": "bk_1", "status": "CONFIRMED" }));
         case.journal.push(record("u_1", "-", Act::Read { booking }, Outcome::Ok(status)));
         let cancelled = Outcome::Ok(json!({ "bookingId": "bk_3", "status": "CANCELLED" }));
-        case.journal.push(record("u_3", "-", Act::Cancel { booking: "bk_3".into() }, cancelled));
+        case.journal.push(record(
+            "u_3",
+            "-",
+            Act::Cancel { booking: "bk_3".into(), seats: vec![] },
+            cancelled,
+        ));
         let refused = Outcome::Refused(409, "SEAT_LOCK_FAILED".into());
         case.journal.push(record(
             "u_4",
@@ -69,6 +79,23 @@ impl Case {
             Outcome::Unknown,
         ));
         case
+    }
+
+    /// Of two seats at 180.00 together, one is given back: half of 90.00 less a fee of 1.00.
+    fn part(&mut self) {
+        self.lock("bk_4", "u_6", "k6", &["C1", "C2"], "12:11:00", "12:16:00");
+        self.capture("bk_4", "12:11:30");
+        let confirmed = json!({ "bookingId": "bk_4", "paymentId": "pay_bk_4" });
+        self.append("show-s", "12:12:00", "booking.confirmed", &confirmed);
+        let pricing = json!({ "currency": "INR", "subtotal": 9_000, "discount": 0, "fees": 0, "tax": 0, "total": 9_000 });
+        let part = json!({ "bookingId": "bk_4", "seatIds": ["C2"], "part": 1, "pricing": pricing, "refund": 4_400, "retained": 4_600 });
+        self.append("show-s", "12:13:00", "booking.seats-cancelled", &part);
+        let refund = json!({ "refundId": "rf_bk_4_part_1", "amount": inr(4_400), "cause": "SEATS_CANCELLED", "part": 1 });
+        self.append("payment-bk_4", "12:13:00", "refund.requested", &refund);
+        self.append("payment-bk_4", "12:13:01", "refund.succeeded", &json!({ "refundId": "rf_bk_4_part_1" }));
+        let (booking, seats) = ("bk_4".to_owned(), vec!["C2".to_owned()]);
+        let lost = Outcome::Ok(json!({ "bookingId": "bk_4", "status": "CONFIRMED" }));
+        self.journal.push(record("u_6", "c", Act::Cancel { booking, seats }, lost));
     }
 
     fn append(&mut self, stream: &str, time: &str, kind: &str, data: &Value) {
@@ -132,7 +159,7 @@ impl Case {
     fn insert_rule(&mut self, stream: &str, kind: &str, data: &Value) {
         self.append(stream, "12:15:00", kind, data);
         let rule = self.events.pop().unwrap();
-        let at = self.index("booking.seats-locked", "bk_4");
+        let at = self.index("booking.seats-locked", "bk_7");
         self.events.insert(at, rule);
         for (number, event) in self.events.iter_mut().enumerate() {
             let late = if number > at { 100_000 } else { 0 };
@@ -152,8 +179,10 @@ impl Case {
 
     fn index(&self, kind: &str, id: &str) -> usize {
         let stored = format!("{kind}.v1");
-        let about =
-            |event: &Value| event["data"]["bookingId"] == id || event["stream"] == format!("payment-{id}");
+        let about = |event: &Value| {
+            let (stream, payment) = (&event["stream"], format!("payment-{id}"));
+            event["data"]["bookingId"] == id || *stream == payment || *stream == format!("show-{id}")
+        };
         self.events.iter().position(|event| event["type"] == stored && about(event)).unwrap()
     }
 
@@ -298,7 +327,7 @@ fn money_that_does_not_add_up_is_caught() {
     });
 }
 
-/// The sound case with a fourth booking of two seats, by an offer and a policy.
+/// The sound case with one more booking of two seats, by an offer and a policy.
 fn priced(doctor: impl FnOnce(&mut Case)) -> Vec<Violation> {
     let mut case = Case::sound();
     let offer = json!({
@@ -309,15 +338,15 @@ fn priced(doctor: impl FnOnce(&mut Case)) -> Vec<Violation> {
     case.append("offer-HALF", "12:15:00", "offer.created", &offer);
     let policy = json!({ "scope": "city:blr", "feePerTicket": 10.005, "taxPercent": 18, "taxOn": "ALL" });
     case.append("policy-city:blr", "12:15:00", "policy.set", &policy);
-    let claim = json!({ "code": "HALF", "bookingId": "bk_4", "userId": "u_6", "lockBefore": "a" });
+    let claim = json!({ "code": "HALF", "bookingId": "bk_7", "userId": "u_7", "lockBefore": "a" });
     case.append("redemption-HALF", "12:16:00", "redemption.claimed", &claim);
-    case.lock("bk_4", "u_6", "k6", &["B1", "A9"], "12:58:00", "13:03:00");
+    case.lock("bk_7", "u_7", "k7", &["B1", "A9"], "12:58:00", "13:03:00");
     let pricing = json!({
         "currency": "INR", "subtotal": 36_000, "discount": 9_002, "fees": 2_002, "tax": 5_220, "total": 34_220,
         "appliedOffers": [{ "code": "HALF", "version": 0, "discount": 9_002, "limited": true }],
         "policy": { "scope": "city:blr", "version": 0 }
     });
-    case.find("booking.payment-pending", "bk_4")["data"]["pricing"] = pricing;
+    case.find("booking.payment-pending", "bk_7")["data"]["pricing"] = pricing;
     doctor(&mut case);
     case.audit()
 }
@@ -329,7 +358,7 @@ fn a_price_that_does_not_follow_from_the_rules_is_caught() {
     let doctors: [(&str, Doctor); 12] = [
         ("another seat price", |case| case.events[0]["data"]["prices"]["PREMIUM"] = json!(17_000)),
         ("a changed seat price", |case| {
-            let at = case.index("booking.seats-locked", "bk_4");
+            let at = case.index("booking.seats-locked", "bk_7");
             let mut changed = case.events[at].clone();
             changed["type"] = json!("show.changed.v1");
             changed["data"] = json!({ "prices": { "PREMIUM": 20_000 } });
@@ -349,7 +378,7 @@ fn a_price_that_does_not_follow_from_the_rules_is_caught() {
         ("another place", |case| rule(case, "policy.set")["scope"] = json!("city:bom")),
         ("no redemption", |case| rule(case, "redemption.claimed")["bookingId"] = json!("bk_none")),
         ("another version", |case| {
-            let event = case.find("booking.payment-pending", "bk_4");
+            let event = case.find("booking.payment-pending", "bk_7");
             event["data"]["pricing"]["appliedOffers"][0]["version"] = json!(1);
         }),
     ];
@@ -359,8 +388,8 @@ fn a_price_that_does_not_follow_from_the_rules_is_caught() {
     }
     let charged = priced(|case| {
         let amount = json!({ "minor": 34_221, "currency": "INR" });
-        let asked = json!({ "bookingId": "bk_4", "paymentId": "pay_bk_4", "amount": amount });
-        case.append("payment-bk_4", "12:59:00", "payment.initiated", &asked);
+        let asked = json!({ "bookingId": "bk_7", "paymentId": "pay_bk_7", "amount": amount });
+        case.append("payment-bk_7", "12:59:00", "payment.initiated", &asked);
     });
     assert!(charged.iter().any(|violation| violation.what.contains("34221")), "{charged:?}");
 }
@@ -378,18 +407,18 @@ fn a_redemption_past_its_limits_or_taken_from_a_booking_is_caught() {
     let doctors: [(&str, Doctor); 3] = [
         ("more than one customer may", |case| {
             rule(case, "offer.created")["limits"] = json!({ "perUser": 1 });
-            let again = json!({ "code": "HALF", "bookingId": "bk_5", "userId": "u_6", "lockBefore": "b" });
+            let again = json!({ "code": "HALF", "bookingId": "bk_5", "userId": "u_7", "lockBefore": "b" });
             case.append("redemption-HALF", "12:59:00", "redemption.claimed", &again);
         }),
         ("given back while its booking lives", |case| {
-            let released = json!({ "code": "HALF", "bookingId": "bk_4" });
+            let released = json!({ "code": "HALF", "bookingId": "bk_7" });
             case.append("redemption-HALF", "12:59:00", "redemption.released", &released);
         }),
         ("given back before its booking began", |case| {
-            let at = case.index("booking.seats-locked", "bk_4");
+            let at = case.index("booking.seats-locked", "bk_7");
             let mut released = case.events[at].clone();
             released["type"] = json!("redemption.released.v1");
-            released["data"] = json!({ "code": "HALF", "bookingId": "bk_4" });
+            released["data"] = json!({ "code": "HALF", "bookingId": "bk_7" });
             case.events.insert(at, released);
         }),
     ];
@@ -409,7 +438,7 @@ fn a_rule_that_was_overlooked_is_caught() {
             case.insert_rule("policy-theatre:th_1", "policy.set", &narrower);
         }),
         ("goes before", |case| {
-            let pricing = &mut case.find("booking.payment-pending", "bk_4")["data"]["pricing"];
+            let pricing = &mut case.find("booking.payment-pending", "bk_7")["data"]["pricing"];
             (pricing["policy"], pricing["fees"], pricing["tax"]) = (Value::Null, json!(0), json!(0));
             pricing["total"] = json!(26_998);
             let policy = json!({ "scope": "default", "feePerTicket": 0, "taxPercent": 0, "taxOn": "NET" });
@@ -454,6 +483,50 @@ fn a_lock_that_is_extended_twice_or_too_late_is_caught() {
 }
 
 #[test]
+fn seats_that_are_given_back_wrongly_are_caught() {
+    let part = |case: &mut Case, doctor: fn(&mut Value)| {
+        doctor(&mut case.find("booking.seats-cancelled", "bk_4")["data"]);
+    };
+    caught("I6", |case| part(case, |data| data["refund"] = json!(4_401)));
+    caught("I6", |case| part(case, |data| (data["refund"], data["retained"]) = (json!(9_000), json!(0))));
+    caught("I6", |case| part(case, |data| data["pricing"]["total"] = json!(9_001)));
+    caught("I6", |case| case.lose("booking.seats-cancelled", "bk_4"));
+    caught("I6", |case| case.lose("refund.requested", "bk_4"));
+    caught("I6", |case| case.find("refund.requested", "bk_4")["data"]["amount"] = inr(4_399));
+    caught("I6", |case| {
+        case.find("show.scheduled", "s")["data"]["startTime"] = json!("2026-02-01T13:13:00Z");
+    });
+    caught("I5", |case| part(case, |data| data["part"] = json!(2)));
+    caught("I1", |case| part(case, |data| data["seatIds"] = json!(["A1"])));
+    caught("I4", |case| part(case, |data| data["seatIds"] = json!(["C1", "C2"])));
+    caught("I2", |case| part(case, |data| data["seatIds"] = json!(["C1"])));
+    caught("I4", |case| {
+        let mut again = case.find("booking.seats-cancelled", "bk_4")["data"].clone();
+        again["bookingId"] = json!("bk_3");
+        case.append("show-s", "12:30:00", "booking.seats-cancelled", &again);
+    });
+    // A booking that is ended says what goes back of what is left.
+    let end = |refund: i64, retained: i64| json!({ "bookingId": "bk_4", "by": "CUSTOMER", "paid": true, "refund": refund, "retained": retained });
+    caught("I6", |case| case.append("show-s", "12:30:00", "booking.cancelled", &end(18_000, 0)));
+    caught("I6", |case| {
+        case.append(
+            "show-s",
+            "12:30:00",
+            "booking.cancelled",
+            &json!({ "bookingId": "bk_4", "by": "SHOW", "paid": true }),
+        );
+    });
+}
+
+#[test]
+fn the_balance_of_a_sound_log_is_even() {
+    let balance = balance(&Case::sound().events, "INR");
+    let expected = Balance { captured: 54_000, returned: 22_400, remaining: 27_000, retained: 4_600 };
+    assert_eq!(balance, expected);
+    assert_eq!(balance.captured - balance.returned, balance.remaining + balance.retained);
+}
+
+#[test]
 fn a_capture_told_twice_or_by_nobody_is_caught() {
     caught("I8", |case| {
         let again = case.find("payment.succeeded", "bk_1")["data"].clone();
@@ -488,6 +561,13 @@ fn a_view_that_says_otherwise_than_the_log_is_caught() {
     assert_eq!(seats_agree(&events, &map("AVAILABLE", "AVAILABLE")).len(), 1);
     assert_eq!(seats_agree(&events, &map("SOLD", "LOCKED")).len(), 1);
     assert_eq!(seats_agree(&events, &json!({ "showId": "s" })).len(), 1);
+
+    let row = |c2: &str| {
+        let seats = json!([{ "seatId": "C1", "status": "SOLD" }, { "seatId": "C2", "status": c2 }]);
+        json!({ "showId": "s", "seatMap": { "rows": [{ "rowLabel": "C", "seats": seats }] } })
+    };
+    assert_eq!(seats_agree(&events, &row("AVAILABLE")), []);
+    assert_eq!(seats_agree(&events, &row("SOLD")).len(), 1, "a seat that was given back");
 
     let mut kept = Case::sound();
     kept.append("show-s", "12:20:00", "show.seats-blocked", &json!({ "seatIds": ["A3", "A4"] }));

@@ -11,8 +11,8 @@ pub enum Act {
     Pay { booking: String },
     /// To tell, as the gateway, how a payment ended.
     Notice { booking: String, captured: bool },
-    /// To cancel a booking.
-    Cancel { booking: String },
+    /// To cancel a booking, or these of its seats where any are named.
+    Cancel { booking: String, seats: Vec<String> },
     /// To read a booking.
     Read { booking: String },
 }

@@ -3,7 +3,7 @@
 //!
 //! `MARQUEE_CRASH_ROUNDS` (25), `MARQUEE_NODE_ROUNDS` (8) and `MARQUEE_CRASH_SEED` (1) set how often and with which choices;
 //! `MARQUEE_SELL_OUT_SHOWS` (20) how many shows are sold out, `MARQUEE_OUTAGE_SECONDS` (8) how long PostgreSQL is away;
-//! `MARQUEE_PRICED_BOOKINGS` (10,000) how many prices are reckoned again.
+//! `MARQUEE_PRICED_BOOKINGS` (10,000) how many prices are reckoned again, `MARQUEE_MONEY_BOOKINGS` (5000) of how many the balance is drawn.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "the other suite needs more of it")]
@@ -16,6 +16,7 @@ use tokio::sync::RwLock;
 static MACHINE: RwLock<()> = RwLock::const_new(());
 
 mod auditor;
+mod balance;
 mod bookers;
 mod buyers;
 mod commands;

@@ -30,6 +30,7 @@ pub struct Options {
     pub rate_limit: &'static str,
     pub live_locks_per_user: &'static str,
     pub lapsed_locks_per_user: &'static str,
+    pub refunds_per_second: &'static str,
     /// The origin that clients reach it by, where that is not where it listens.
     pub public_url: Option<&'static str>,
     /// Where messages to the outside go, if not where the suite has them go.
@@ -65,6 +66,7 @@ impl Default for Options {
             rate_limit: "off",
             live_locks_per_user: "off",
             lapsed_locks_per_user: "off",
+            refunds_per_second: "off",
             public_url: None,
             messages: None,
             largest_file: None,
@@ -254,6 +256,7 @@ impl Server {
             .args(["--seat-lock-ttl", options.seat_lock_ttl])
             .args(["--doors-open", options.doors_open])
             .args(["--rate-limit", options.rate_limit])
+            .args(["--refunds-per-second", options.refunds_per_second])
             .args(["--live-locks-per-user", options.live_locks_per_user])
             .args(["--lapsed-locks-per-user", options.lapsed_locks_per_user])
             .args(["--messages", &home.messages(options)])

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -58,12 +58,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _app: &App) -> Result<Self, ApiError> {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
-        if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-            let message = "The body must be application/json.";
-            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message));
-        }
+        check_json(request.headers().get(header::CONTENT_TYPE))?;
         let body = read(request.into_body()).await?;
         serde_json::from_slice(&body).map(Self).map_err(|error| malformed(&error))
     }
@@ -75,15 +70,30 @@ pub(crate) struct OptionalJson<T>(pub Option<T>);
 impl<T: DeserializeOwned> FromRequest<App> for OptionalJson<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        let body = read(body).await?;
-        if body.is_empty() {
-            return Ok(Self(None));
-        }
-        let Json(body) = Json::from_request(Request::from_parts(parts, body.into()), app).await?;
-        Ok(Self(Some(body)))
+    async fn from_request(request: Request, _: &App) -> Result<Self, ApiError> {
+        optional_json(request).await.map(Self)
     }
+}
+
+/// A JSON body where there may be none: an empty one is none, whatever it is said to be, and so is `null`.
+pub(crate) async fn optional_json<T: DeserializeOwned>(request: Request) -> Result<Option<T>, ApiError> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).cloned();
+    let body = read(request.into_body()).await?;
+    if body.is_empty() {
+        return Ok(None);
+    }
+    check_json(content_type.as_ref())?;
+    serde_json::from_slice(&body).map_err(|error| malformed(&error))
+}
+
+fn check_json(content_type: Option<&HeaderValue>) -> Result<(), ApiError> {
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let essence = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
+    if essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return Ok(());
+    }
+    let message = "The body must be application/json.";
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message))
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {

@@ -79,6 +79,7 @@ impl Modify for Bearer {
         ops::messages::read,
         ops::projections::list,
         ops::projections::rebuild,
+        ops::refunds::read,
         ops::health::alive,
         ops::health::ready,
         ops::health::metrics,

@@ -65,6 +65,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/audit/streams/{stream}/events", get(audit::stream::stream))
         .route("/ops/messages", get(ops::messages::read))
         .route("/ops/projections", get(ops::projections::list))
+        .route("/ops/refunds", get(ops::refunds::read))
         .route("/ops/projections/{name}/rebuild", post(ops::projections::rebuild));
     Router::new()
         .nest("/api/v1", api)

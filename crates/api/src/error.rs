@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::endpoints::theatres::cancel_policy::CancelPolicyBody;
 use crate::tickets::NoTicket;
 use crate::trace;
 use crate::wire::local;
@@ -292,7 +293,7 @@ impl From<Rejection> for ApiError {
             Rejection::NotPayable(status) => {
                 unprocessable("NOT_PAYABLE", message).with_details(json!({ "status": status }))
             }
-            Rejection::NotCancellable(status) => {
+            Rejection::NotCancellable(status) | Rejection::NotDivisible(status) => {
                 unprocessable("NOT_CANCELLABLE", message).with_details(json!({ "status": status }))
             }
             Rejection::NotRedeemable(status) => {
@@ -309,6 +310,13 @@ impl From<Rejection> for ApiError {
             Rejection::DoorsClosed { doors, timezone } => unprocessable("DOORS_CLOSED", message)
                 .with_detail("opensAt", local(doors.open, &timezone))
                 .with_detail("closesAt", local(doors.close, &timezone)),
+            Rejection::AgainstCancelPolicy(policy) => {
+                let details = json!({ "status": "CONFIRMED", "cancelPolicy": CancelPolicyBody::of(&policy) });
+                unprocessable("NOT_CANCELLABLE", message).with_details(details)
+            }
+            Rejection::NotOfTheBooking(seats) => {
+                validation(message).with_details(json!({ "field": "seatIds", "seatIds": seats }))
+            }
             Rejection::KeyReused(_) => key_reused(),
         }
     }
@@ -333,7 +341,9 @@ impl From<PaymentRejection> for ApiError {
             PaymentRejection::AlreadyInitiated => conflict("PAYMENT_PENDING", message),
             PaymentRejection::KeyReused(_) => key_reused(),
             PaymentRejection::UnknownIntent | PaymentRejection::UnknownRefund => Self::not_found("payment"),
-            PaymentRejection::NothingCaptured => unprocessable("NOT_REFUNDABLE", message),
+            PaymentRejection::NothingCaptured | PaymentRejection::MoreThanCaptured => {
+                unprocessable("NOT_REFUNDABLE", message)
+            }
         }
     }
 }
@@ -353,6 +363,9 @@ impl From<TheatreRejection> for ApiError {
             }
             TheatreRejection::SeatRules(_) => {
                 validation(message).with_details(json!({ "field": "seatRules" }))
+            }
+            TheatreRejection::CancelPolicy(_) => {
+                validation(message).with_details(json!({ "field": "cancelPolicy" }))
             }
             TheatreRejection::KeyReused(_) => key_reused(),
         }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode, ShowId, UserId};
 use marquee_domain::money::Money;
-use marquee_domain::payment::{Payment, RefundCause, RefundStatus};
+use marquee_domain::payment::{Payment, RefundStatus};
 use marquee_domain::show::{
-    Booking, BookingState, CancelBooking, ClientInfo, ExtendLock, LockSeats, Rejection, SeatChoice,
-    ShowCommand, ShowDetails,
+    Booking, BookingState, CancelBooking, CancelledPart, ClientInfo, ExtendLock, LockSeats, Rejection,
+    SeatChoice, ShowCommand, ShowDetails,
 };
 use marquee_event_store::{Metadata, Position};
 use smol_str::SmolStr;
@@ -58,18 +58,22 @@ pub struct RefundView {
 
 impl RefundView {
     fn of(payment: &Payment) -> Option<Self> {
-        let refund = payment.refund()?;
-        Some(Self { status: refund.status, amount: refund.requested.amount.clone() })
+        let (status, amount) = payment.refund()?;
+        Some(Self { status, amount })
     }
 }
 
-/// A cancelled booking.
+/// A booking that was cancelled, or some of whose seats were.
 #[derive(Debug, Clone)]
 pub struct CancelAnswer {
     /// The booking.
     pub booking: Arc<Booking>,
-    /// What goes back, where it had been paid.
-    pub refund: Option<RefundView>,
+    /// What goes back of it by this, where it had been paid; nothing where all of it is kept.
+    pub refund: Option<Money>,
+    /// What is kept of it by this, where anything is.
+    pub retained: Option<Money>,
+    /// The part that was cancelled, where others stayed.
+    pub part: Option<CancelledPart>,
 }
 
 /// A booking as its streams have it.
@@ -169,34 +173,63 @@ impl Commands {
         self.release_redemptions(metadata, &claims.booking_id, &unused).await;
     }
 
-    /// A customer cancels a booking. What was paid for it is owed back from then on.
+    /// A customer cancels a booking, or some of its seats. What goes back of what was paid for it is owed from then on.
     pub async fn cancel_booking(
         &self,
         ctx: &Context,
         cancel: CancelBooking,
     ) -> Result<Answer<CancelAnswer>, CommandError> {
         let show_id = cancel.booking_id.show().ok_or(CommandError::NotFound("booking"))?;
+        let request = cancel.request.clone();
         let decided =
             self.inner.writers.decide(&show_id, ShowCommand::CancelBooking(cancel), ctx.metadata()).await;
         let answer = booking_answer(known_booking(decided)?)?;
         let booking = Arc::clone(&answer.value.booking);
-        let refund = match booking.state {
-            BookingState::Cancelled { paid: true, .. } => {
-                let payment =
-                    self.request_refund(&ctx.metadata(), &booking.id, RefundCause::BookingCancelled).await?;
-                // The same answer for ever: what a refund has come to since is told by reading the booking.
-                RefundView::of(&payment)
-                    .map(|refund| RefundView { status: RefundStatus::Initiated, ..refund })
+        let part = request.and_then(|request| booking.part_of(&request).cloned());
+        // The same answer for ever: what a refund has come to since is told by reading the booking.
+        let (refund, retained) = match (&part, &booking.state) {
+            (Some(part), _) => {
+                let number = Some(part.number);
+                self.refund_of_part(&ctx.metadata(), &booking, number).await?;
+                (Some(part.refund), part.retained)
             }
-            BookingState::Cancelled { paid: false, .. }
-            | BookingState::SeatsLocked
-            | BookingState::PaymentPending
-            | BookingState::Confirmed { .. }
-            | BookingState::Completed { .. }
-            | BookingState::Failed
-            | BookingState::Expired => None,
+            (None, BookingState::Cancelled { paid: true, retained, .. }) => {
+                (self.refund_of_part(&ctx.metadata(), &booking, None).await?, *retained)
+            }
+            (
+                None,
+                BookingState::Cancelled { paid: false, .. }
+                | BookingState::SeatsLocked
+                | BookingState::PaymentPending
+                | BookingState::Confirmed { .. }
+                | BookingState::Completed { .. }
+                | BookingState::Failed
+                | BookingState::Expired,
+            ) => (None, 0),
         };
-        Ok(answer.map(|BookingAnswer { booking, .. }| CancelAnswer { booking, refund }))
+        let currency = booking.first_pricing().map(|pricing| pricing.currency.clone());
+        let money = |minor: i64| {
+            let currency = currency.clone().filter(|_| minor > 0);
+            currency.map(|currency| Money::new(minor, currency))
+        };
+        let (refund, retained) = (refund.and_then(money), money(retained));
+        Ok(answer.map(|_| CancelAnswer { booking, refund, retained, part }))
+    }
+
+    /// Grants what is due of one part of a booking, or of its end; how much that is.
+    async fn refund_of_part(
+        &self,
+        metadata: &Arc<Metadata>,
+        booking: &Booking,
+        part: Option<u32>,
+    ) -> Result<Option<i64>, CommandError> {
+        let Some(due) = booking.refunds_due().into_iter().find(|due| due.part == part) else {
+            return Ok(None);
+        };
+        let all = booking.pricing.as_ref().map(|pricing| pricing.total);
+        let amount = due.amount.or(all);
+        self.request_refund(metadata, &booking.id, due).await?;
+        Ok(amount)
     }
 
     /// A booking as its streams have it, whatever any view knows.

@@ -64,6 +64,8 @@ pub struct CommandsConfig {
     pub refund_patience: Duration,
     /// How long before a show's start its tickets are redeemed.
     pub doors_open: Duration,
+    /// How often a second each gateway is asked to pay something back; `None` for no limit.
+    pub refunds_per_second: Option<u32>,
     /// A show's writer is let go after this long without a command.
     pub writer_idle: Duration,
 }
@@ -75,6 +77,7 @@ impl Default for CommandsConfig {
             hoarding: HoardingLimits { live_locks: Some(2), lapsed_locks: Some(6) },
             refund_patience: Duration::from_hours(3 * 24),
             doors_open: Duration::from_secs(4 * 60 * 60),
+            refunds_per_second: Some(20),
             writer_idle: Duration::from_secs(60),
         }
     }

@@ -10,7 +10,7 @@ use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{
     IntentCreated, Notice, Outcome, Payment, PaymentCommand, PaymentInitiated, PaymentRejection,
-    PaymentState, PaymentUnmatched, RefundCause,
+    PaymentState, PaymentUnmatched, RefundCause, RefundDue,
 };
 use marquee_domain::request::{KeyReused, Request};
 use marquee_domain::show::{BookingState, BookingStatus, Rejection, ShowCommand};
@@ -298,7 +298,13 @@ impl Commands {
                 Ok(())
             }
             Err(CommandError::Show(rejection)) if captured => {
-                self.refund_late(metadata, id, payment, &rejection).await
+                let cancelled = rejection == Rejection::NotPayable(BookingStatus::Cancelled);
+                let due = if cancelled { self.refunds_due(id).await? } else { None };
+                match due {
+                    // It was paid for before: the booking says what is owed, which need not be everything.
+                    Some(due) => self.grant(metadata, id, due).await,
+                    None => self.refund_late(metadata, id, payment, &rejection).await,
+                }
             }
             // A booking that is over needs no failing.
             Err(CommandError::Show(_)) => Ok(()),
@@ -322,17 +328,41 @@ impl Commands {
             Rejection::NotPayable(BookingStatus::Cancelled) => RefundCause::BookingCancelled,
             _ => RefundCause::LatePayment,
         };
-        self.request_refund(metadata, id, cause).await.map(|_| ())
+        self.request_refund(metadata, id, cause.into()).await.map(|_| ())
     }
 
-    /// Grants the refund of what was captured for a booking; nothing to do where nothing was.
+    /// What a booking says that is owed of what was paid for it; `None` where it never was.
+    pub(crate) async fn refunds_due(&self, id: &BookingId) -> Result<Option<Vec<RefundDue>>, CommandError> {
+        let show_id = id.show().ok_or(CommandError::NotFound("booking"))?;
+        let wanted = id.clone();
+        let look = move |seen: Seen<'_>| -> Result<Option<Vec<RefundDue>>, Rejection> {
+            let booking = seen.show.screening()?.booking(&wanted)?;
+            Ok(booking.was_paid().then(|| booking.refunds_due()))
+        };
+        known_booking(self.inner.writers.read(&show_id, look).await?.map_err(CommandError::from))
+    }
+
+    /// Grants refunds; those that were granted before are no matter.
+    pub(crate) async fn grant(
+        &self,
+        metadata: &Arc<Metadata>,
+        id: &BookingId,
+        due: Vec<RefundDue>,
+    ) -> Result<(), CommandError> {
+        for due in due {
+            self.request_refund(metadata, id, due).await?;
+        }
+        Ok(())
+    }
+
+    /// Grants a refund of what was captured for a booking; nothing to do where nothing was.
     pub(crate) async fn request_refund(
         &self,
         metadata: &Arc<Metadata>,
         id: &BookingId,
-        cause: RefundCause,
+        due: RefundDue,
     ) -> Result<Payment, CommandError> {
-        let executed = self.execute_payment(metadata, id, &PaymentCommand::RequestRefund(cause)).await;
+        let executed = self.execute_payment(metadata, id, &PaymentCommand::RequestRefund(due)).await;
         match executed {
             Ok(executed) => Ok(executed.loaded.state),
             Err(CommandError::Payment(PaymentRejection::NothingCaptured)) => self.payment(id).await,

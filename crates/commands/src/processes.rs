@@ -7,6 +7,7 @@
 //! is doing it once. Correctness never waits for them.
 
 mod money;
+mod pace;
 mod questions;
 mod redemptions;
 mod state;

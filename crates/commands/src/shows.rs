@@ -297,6 +297,7 @@ impl Commands {
             currency: city.currency,
             sales: to_millis(show.sales),
             seat_rules: details.seat_rules,
+            cancel_policy: details.cancel_policy.clone(),
             rows: screen.rows.clone(),
         })
     }

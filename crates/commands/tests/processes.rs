@@ -23,7 +23,7 @@ use marquee_domain::ids::{
 use marquee_domain::money::Currency;
 use marquee_domain::request::Request;
 use marquee_domain::seat_rules::SeatRules;
-use marquee_domain::show::{BookingStatus, HoardingLimits, SalesWindow};
+use marquee_domain::show::{BookingStatus, CancelBooking, HoardingLimits, SalesWindow};
 use marquee_domain::theatre::{
     LayoutRow, LayoutSeat, PartnerOnboarded, ScreenAdded, ScreenDetails, SeatType, TheatreAdded,
     TheatreDetails,
@@ -115,6 +115,7 @@ impl Cinema {
             area: "Malleshwaram".into(),
             address: None,
             seat_rules: SeatRules::default(),
+            cancel_policy: None,
         };
         commands.add_theatre(ctx, TheatreAdded { theatre, request: None }).await.unwrap();
         let seat = |number| LayoutSeat::new(SeatId::new(format!("A{number}")), SeatType::Regular);
@@ -429,8 +430,12 @@ async fn a_node_refuses_nothing_from_memory_alone_where_others_write() {
     let other = commands(&cinema.store, &cinema.clock, cinema.dir.path());
     let first = cinema.book("A1").await;
     assert!(book(&other, &cinema.show, "A1").await.is_err(), "and now the other node remembers it as taken");
-    let cancel =
-        marquee_domain::show::CancelBooking { booking_id: first.clone(), user_id: UserId::from("u_1") };
+    let cancel = CancelBooking {
+        booking_id: first.clone(),
+        user_id: UserId::from("u_1"),
+        seat_ids: None,
+        request: None,
+    };
     cinema.commands.cancel_booking(&ctx(), cancel.clone()).await.unwrap();
 
     let seen = other.booking(&first).await.unwrap().booking.status(cinema.clock.now());

@@ -6,6 +6,7 @@
 mod decider;
 mod event;
 
+pub mod cancel_policy;
 pub mod catalogue;
 pub mod ids;
 pub mod money;

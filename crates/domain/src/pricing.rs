@@ -3,6 +3,7 @@
 mod conditions;
 mod number;
 mod rule;
+mod shares;
 mod terms;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::policy::PolicyScope;
 pub use conditions::{Conditions, Day, TimeOfDay};
 pub use number::{MajorAmount, Percent};
 pub use rule::{BuyXGetY, FlatOff, NthTicketPercent, OfferRule, PercentOff, Rule};
+pub use shares::Share;
 pub use terms::{CouponRefused, PriceRules, PriceTerms, Versioned};
 
 /// An offer that lowered a price.

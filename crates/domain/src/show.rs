@@ -1,6 +1,7 @@
 //! A show and every booking of it: one aggregate, because a seat and the booking that owns it change together.
 
 mod booking;
+mod cancelling;
 mod command;
 mod decide;
 mod event;
@@ -11,15 +12,16 @@ mod sales;
 mod seating;
 mod ticket;
 
-pub use booking::{Booking, BookingState, BookingStatus, Redeemed};
+pub use booking::{Begun, Booking, BookingState, BookingStatus, CancelledPart, Redeemed};
 pub use command::{
     CancelBooking, ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, RedeemTicket, Rejection,
     SeatChoice, ShowCommand,
 };
 pub use event::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, ClientInfo, LockExtended, SeatsBlocked, SeatsLocked, SeatsReleased,
-    ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled, TicketRedeemed,
+    BookingPaymentPending, BookingSeatsCancelled, CancelledBy, ClientInfo, LockExtended, SeatsBlocked,
+    SeatsLocked, SeatsReleased, ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
+    TicketRedeemed,
 };
 pub use hoarding::{HoardingLimits, LAPSED_MEMORY_MILLIS};
 pub use sales::{SalesBound, SalesWindow};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::Decider;
+use crate::cancel_policy::{CancelPolicy, CancelPolicyFault};
 use crate::event::events;
 use crate::ids::{CityId, PartnerId, ScreenId, SeatId, TheatreId};
 use crate::request::{Answered, KeyReused, Request};
@@ -110,6 +111,9 @@ pub struct TheatreDetails {
     /// How its seats are booked. A show copies them.
     #[serde(default, skip_serializing_if = "SeatRules::is_none")]
     pub seat_rules: SeatRules,
+    /// What a customer who cancels gets back; everything where it is absent. A show copies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_policy: Option<CancelPolicy>,
 }
 
 /// A theatre was added.
@@ -215,6 +219,9 @@ pub enum TheatreRejection {
     /// Its rules on seats make no sense.
     #[error(transparent)]
     SeatRules(#[from] SeatRulesFault),
+    /// Its policy on cancelling makes no sense.
+    #[error(transparent)]
+    CancelPolicy(#[from] CancelPolicyFault),
     /// The key was used for another body.
     #[error(transparent)]
     KeyReused(#[from] KeyReused),
@@ -293,7 +300,9 @@ impl Theatre {
 }
 
 fn check_rules(theatre: &TheatreDetails) -> Result<(), TheatreRejection> {
-    theatre.seat_rules.fault().map_or(Ok(()), |fault| Err(fault.into()))
+    theatre.seat_rules.fault().map_or(Ok(()), |fault| Err(TheatreRejection::from(fault)))?;
+    let fault = theatre.cancel_policy.as_ref().and_then(CancelPolicy::fault);
+    fault.map_or(Ok(()), |fault| Err(fault.into()))
 }
 
 /// Whether a layout has seats, each named once, and a wheelchair place beside each companion's.

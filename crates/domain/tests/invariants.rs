@@ -18,7 +18,9 @@ use checker::{Checker, Recorded, Rule, Violation};
 use marquee_domain::Event;
 use marquee_domain::ids::BookingId;
 use marquee_domain::payment::{PaymentEvent, RefundSucceeded};
-use marquee_domain::show::{BookingCancelled, BookingExpired, BookingFailed, SeatsBlocked, ShowEvent};
+use marquee_domain::show::{
+    BookingCancelled, BookingExpired, BookingFailed, BookingSeatsCancelled, SeatsBlocked, ShowEvent,
+};
 use world::World;
 
 const COMMANDS: u64 = 120_000;
@@ -88,7 +90,7 @@ fn no_prefix_of_any_log_breaks_a_rule() {
 /// A log in which every kind of event of a show and a payment is found.
 fn sound() -> Vec<Recorded> {
     let kinds = ShowEvent::STORED_NAMES.len() + PaymentEvent::STORED_NAMES.len();
-    let worlds = (1..50).filter_map(|seed| run(seed).ok());
+    let worlds = (1..100).filter_map(|seed| run(seed).ok());
     let mut rich = worlds.filter(|world| world.log.checker.seen.len() == kinds);
     rich.next().expect("one of the first worlds is rich").log.events
 }
@@ -191,10 +193,22 @@ fn a_sold_seat_that_the_house_takes_is_caught() {
 #[test]
 fn a_takeover_that_does_not_write_down_the_end_of_the_lock_is_caught() {
     let mut log = sound();
+    let seats_of = |log: &[Recorded], id: &BookingId| {
+        log.iter().find_map(|recorded| match &recorded.event {
+            Event::Show(ShowEvent::SeatsLocked(locked)) if locked.booking_id == *id => {
+                Some(locked.seat_ids.clone())
+            }
+            _ => None,
+        })
+    };
     let position = (1..log.len())
-        .find(|position| {
-            matches!(&log[*position].event, Event::Show(ShowEvent::SeatsLocked(_)))
-                && matches!(&log[position - 1].event, Event::Show(ShowEvent::Expired(_)))
+        .find(|position| match (&log[position - 1].event, &log[*position].event) {
+            (Event::Show(ShowEvent::Expired(expired)), Event::Show(ShowEvent::SeatsLocked(locked))) => {
+                let before = seats_of(&log, &expired.booking_id).unwrap_or_default();
+                let same_show = log[position - 1].stream == log[*position].stream;
+                same_show && locked.seat_ids.iter().any(|seat| before.contains(seat))
+            }
+            _ => false,
         })
         .expect("the sound log has a takeover");
     log.truncate(position + 1);
@@ -410,7 +424,66 @@ fn a_ticket_that_is_redeemed_twice_unpaid_or_behind_closed_doors_is_caught() {
         booking_id: redeemed.booking_id,
         by: marquee_domain::show::CancelledBy::Customer,
         paid: true,
+        refund: None,
+        retained: None,
     };
     insert_after(&mut left, position, ShowEvent::from(cancelled).into());
     caught(&left, Rule::States);
+}
+
+fn part(log: &mut [Recorded]) -> (usize, &mut BookingSeatsCancelled) {
+    let position = find_show(log, |event| matches!(event, ShowEvent::SeatsCancelled(_)));
+    match &mut log[position].event {
+        Event::Show(ShowEvent::SeatsCancelled(part)) => (position, part),
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn seats_that_are_cancelled_for_another_amount_than_their_share_are_caught() {
+    for doctor in [
+        |part: &mut BookingSeatsCancelled| part.refund += 1,
+        |part: &mut BookingSeatsCancelled| part.retained -= 1,
+        |part: &mut BookingSeatsCancelled| part.pricing.total += 1,
+        // What adds up, and is more than the policy gives, or less.
+        |part: &mut BookingSeatsCancelled| {
+            let all = part.refund + part.retained;
+            (part.refund, part.retained) = if part.retained > 0 { (all, 0) } else { (0, all) };
+        },
+    ] {
+        let mut log = sound();
+        let (position, cancelled) = part(&mut log);
+        doctor(cancelled);
+        log.truncate(position + 1);
+        caught(&log, Rule::Money);
+    }
+}
+
+#[test]
+fn seats_that_are_cancelled_twice_or_are_not_the_booking_s_are_caught() {
+    let mut log = sound();
+    let (position, _) = part(&mut log);
+    log.truncate(position + 1);
+    log.push(log[position].clone());
+    renumber(&mut log);
+    caught(&log, Rule::States);
+    let mut log = sound();
+    let (position, cancelled) = part(&mut log);
+    cancelled.seat_ids = vec!["Z9".into()];
+    log.truncate(position + 1);
+    caught(&log, Rule::States);
+}
+
+#[test]
+fn a_refund_that_is_not_what_its_booking_owes_is_caught() {
+    let mut log = sound();
+    let refund = find_payment(
+        &log,
+        |event| matches!(event, PaymentEvent::RefundRequested(refund) if refund.part.is_some()),
+    );
+    if let Event::Payment(PaymentEvent::RefundRequested(refund)) = &mut log[refund].event {
+        refund.amount.minor -= 1;
+    }
+    log.truncate(refund + 1);
+    caught(&log, Rule::Money);
 }

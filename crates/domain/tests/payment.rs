@@ -124,6 +124,7 @@ fn refund(id: &str, amount: Money, cause: RefundCause) -> PaymentEvent {
         payment_intent_id: "pi_1".into(),
         amount,
         cause,
+        part: None,
     }
     .into()
 }
@@ -361,7 +362,7 @@ fn a_repeat_of_wrong_money_stays_one_when_the_right_money_came_by_another_intent
 fn captured_money_goes_back_whole_for_every_cause() {
     for cause in CAUSES {
         let payment = given::<Payment>(begun(&[succeeded("e")]));
-        payment.decides(NOW, PaymentCommand::RequestRefund(cause.clone()), [owed_back(cause)]);
+        payment.decides(NOW, PaymentCommand::RequestRefund(cause.clone().into()), [owed_back(cause)]);
     }
 }
 
@@ -373,7 +374,7 @@ fn one_payment_goes_back_once_whatever_the_cause() {
         for end in ends {
             let payment = given::<Payment>(begun(&[granted.clone(), end].concat()));
             for second in CAUSES {
-                payment.decides(NOW, PaymentCommand::RequestRefund(second), []);
+                payment.decides(NOW, PaymentCommand::RequestRefund(second.into()), []);
             }
         }
     }
@@ -386,7 +387,7 @@ fn the_refund_of_wrong_money_does_not_stand_for_that_of_the_right_money() {
         refund("rf_pay_1_mismatch_1", inr(100), RefundCause::Mismatch),
         succeeded("f"),
     ]);
-    let command = PaymentCommand::RequestRefund(RefundCause::BookingCancelled);
+    let command = PaymentCommand::RequestRefund(RefundCause::BookingCancelled.into());
     given::<Payment>(history).decides(NOW, command, [owed_back(RefundCause::BookingCancelled)]);
 }
 
@@ -396,7 +397,7 @@ fn nothing_goes_back_that_did_not_come() {
     let histories = [vec![], vec![initiated()], begun(&[]), begun(&[failed("e")]), begun(&wrong)];
     for history in histories {
         for cause in CAUSES {
-            let command = PaymentCommand::RequestRefund(cause);
+            let command = PaymentCommand::RequestRefund(cause.into());
             given::<Payment>(&history).refuses(NOW, command, PaymentRejection::NothingCaptured);
         }
     }
@@ -409,7 +410,7 @@ fn a_refund_is_paid_or_refused_once() {
     let granted = [succeeded("e"), owed_back(RefundCause::LatePayment)];
     let open = given::<Payment>(begun(&granted));
     assert!(open.owes(&"rf_pay_1".into()));
-    assert_eq!(open.refund().map(|refund| refund.status), Some(RefundStatus::Initiated));
+    assert_eq!(open.refund().map(|(status, _)| status), Some(RefundStatus::Initiated));
     open.decides(NOW, paid(), [paid_back("rf_pay_1")]);
     open.decides(NOW, refused(), [refused_back("rf_pay_1")]);
     for (end, status) in
@@ -417,7 +418,7 @@ fn a_refund_is_paid_or_refused_once() {
     {
         let closed = given::<Payment>(begun(&[granted.to_vec(), vec![end]].concat()));
         assert!(!closed.owes(&"rf_pay_1".into()));
-        assert_eq!(closed.refund().map(|refund| refund.status), Some(status));
+        assert_eq!(closed.refund().map(|(status, _)| status), Some(status));
         closed.decides(NOW, paid(), []);
         closed.decides(NOW, refused(), []);
     }
@@ -447,6 +448,7 @@ fn money_that_fits_no_booking_is_written_down_and_goes_back_once() {
             payment_intent_id: "pi_9".into(),
             amount: inr(500),
             cause: RefundCause::Unmatched,
+            part: None,
         }
         .into(),
     ];

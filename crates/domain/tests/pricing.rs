@@ -322,6 +322,8 @@ fn a_booking_that_costs_nothing_is_confirmed_at_once_and_owes_nothing_back() {
         show.evolve(event);
     }
     let cancel = ShowCommand::CancelBooking(CancelBooking {
+        seat_ids: None,
+        request: None,
         booking_id: wanted.booking_id.clone(),
         user_id: wanted.user_id.clone(),
     });

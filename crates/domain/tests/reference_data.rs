@@ -147,6 +147,7 @@ fn theatre(partner: &str, name: &str) -> TheatreDetails {
         area: "Centre".into(),
         address: None,
         seat_rules: SeatRules::default(),
+        cancel_policy: None,
     }
 }
 

@@ -48,6 +48,7 @@ struct File {
     rate_limit: Option<Limit>,
     live_locks_per_user: Option<Limit>,
     lapsed_locks_per_user: Option<Limit>,
+    refunds_per_second: Option<Limit>,
     log_json: Option<bool>,
     return_origins: Option<Vec<String>>,
     public_url: Option<String>,
@@ -192,6 +193,9 @@ pub struct ServeArgs {
     /// Seat locks of one user in one show that may go unpaid within an hour, or `off` [default: 6].
     #[arg(long, env = "MARQUEE_LAPSED_LOCKS_PER_USER")]
     lapsed_locks_per_user: Option<String>,
+    /// How often a second each gateway is asked to pay something back, or `off` [default: 20].
+    #[arg(long, env = "MARQUEE_REFUNDS_PER_SECOND")]
+    refunds_per_second: Option<String>,
     /// Origins that a customer may be sent back to after paying, by commas [default: <https://app.example.com> and the server's
     /// own].
     #[arg(long, env = "MARQUEE_RETURN_ORIGINS", value_delimiter = ',')]
@@ -225,6 +229,8 @@ pub struct ServeConfig {
     pub rate_limit: Option<u32>,
     /// What keeps one customer from holding a hall without buying.
     pub hoarding: HoardingLimits,
+    /// How often a second each gateway is asked to pay something back; `None` for no limit.
+    pub refunds_per_second: Option<u32>,
     /// Origins that a customer may be sent back to, beside the server's own.
     pub return_origins: Vec<String>,
     /// The origin that clients reach the server by.
@@ -257,6 +263,8 @@ impl ServeArgs {
         let live = text(&self.live_locks_per_user, &file.live_locks_per_user.as_ref().map(Limit::text), "2");
         let lapsed = &file.lapsed_locks_per_user.as_ref().map(Limit::text);
         let lapsed = text(&self.lapsed_locks_per_user, lapsed, "6");
+        let refunds = &file.refunds_per_second.as_ref().map(Limit::text);
+        let refunds = text(&self.refunds_per_second, refunds, "20");
         let default_origins = || vec!["https://app.example.com".to_owned()];
         Ok(ServeConfig {
             common: self.common.settle(&file)?,
@@ -274,6 +282,7 @@ impl ServeArgs {
                 live_locks: limit("live-locks-per-user", &live)?,
                 lapsed_locks: limit("lapsed-locks-per-user", &lapsed)?,
             },
+            refunds_per_second: limit("refunds-per-second", &refunds)?,
             return_origins: self
                 .return_origins
                 .clone()

@@ -145,6 +145,7 @@ pub async fn load(commands: &Commands, now: Timestamp) -> Result<(), Failure> {
                 area: (*area).into(),
                 address: None,
                 seat_rules: SeatRules::default(),
+                cancel_policy: None,
             };
             there(commands.add_theatre(&ctx, TheatreAdded { theatre: details, request: None }).await)?;
             for number in 1..=2 {

@@ -82,6 +82,7 @@ impl Engine {
             hoarding: config.hoarding,
             refund_patience: config.refund_patience,
             doors_open: config.doors_open,
+            refunds_per_second: config.refunds_per_second,
             ..CommandsConfig::default()
         };
         let commands = Commands::new(rules, Arc::clone(&store), Arc::clone(&clock), gateways, contacts);

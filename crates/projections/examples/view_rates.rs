@@ -93,6 +93,7 @@ impl Load {
                 prices: BTreeMap::from([(SeatType::Regular, 18_000)]),
                 sales: SalesWindow::default(),
                 seat_rules: SeatRules::default(),
+                cancel_policy: None,
                 rows: vec![LayoutRow { row_label: "A".into(), seats: (0..SEATS).map(seat).collect() }],
             };
             self.append(show, vec![ShowScheduled { show: details, request: None }.into()]).await?;

@@ -26,7 +26,7 @@ pub use browse::{
 pub use catalogue::{Catalogue, ShowCard};
 pub use fingerprint::Fingerprint;
 pub use postgres::{InvalidAddress, Postgres, Source, SourceError};
-pub use seat_inventory::{BookingPage, BookingRow, Bookings, RefundRow, RefundStatus};
+pub use seat_inventory::{BookingPage, BookingRow, Bookings, RefundRow, RefundStatus, RefundTotal};
 pub use seat_maps::{
     Availability, AvailabilityStatus, RenderedSeatMap, SeatMaps, SeatSnapshot, SeatStatus, ShowFacts,
 };

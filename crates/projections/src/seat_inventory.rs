@@ -6,6 +6,7 @@ mod content;
 mod postgres;
 mod query;
 mod reasons;
+mod refunds;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 pub use bookings::Bookings;
 pub(crate) use postgres::PostgresInventory;
+pub use refunds::RefundTotal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,7 +54,7 @@ pub enum RefundStatus {
     Failed,
 }
 
-/// What a booking gets back: its latest refund.
+/// What a booking gets back, all in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundRow {
     /// How far it has come.
@@ -81,17 +83,17 @@ pub struct BookingRow {
     /// As it was last written down: a pending booking whose `expires_at` has passed has expired, see
     /// [`BookingRow::status_at`].
     pub status: BookingStatus,
-    /// The seats, as they were asked for.
+    /// The seats that it has, as they were asked for.
     pub seat_ids: Vec<SeatId>,
     /// The end of its seat lock.
     pub expires_at: Timestamp,
-    /// What it costs; absent only between the two events that begin a booking.
+    /// What those cost; absent only between the two events that begin a booking.
     pub pricing: Option<Pricing>,
     /// When it was confirmed, if it was.
     pub confirmed_at: Option<Timestamp>,
     /// Its ticket, if it was confirmed.
     pub ticket_id: Option<TicketId>,
-    /// Its refund, if it has one.
+    /// What goes back of it, where anything does: the sum, as far as the least advanced of it.
     pub refund: Option<RefundRow>,
     /// The position of the last event that changed it.
     pub position: Position,

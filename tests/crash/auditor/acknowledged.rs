@@ -17,6 +17,8 @@ struct Facts<'a> {
     intents: BTreeSet<&'a str>,
     captured: BTreeSet<&'a str>,
     failed: BTreeSet<&'a str>,
+    /// The seats that bookings lost while they went on.
+    lost: BTreeMap<&'a str, Vec<&'a Value>>,
 }
 
 fn read(events: &[Value]) -> Facts<'_> {
@@ -32,6 +34,7 @@ fn read(events: &[Value]) -> Facts<'_> {
             | "booking.completed") => {
                 facts.ended.insert((id, kind));
             }
+            "booking.seats-cancelled" => facts.lost.entry(id).or_default().push(&data["seatIds"]),
             "payment.initiated" => facts.initiated.entry(id).or_default().push(event),
             "payment.intent-created" => _ = facts.intents.insert(text(&data["paymentId"])),
             "payment.succeeded" => _ = facts.captured.insert(id),
@@ -48,7 +51,9 @@ pub fn check(journal: &[Record], events: &[Value], found: &mut Findings) {
     let mut outcomes: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
     let mut noticed = BTreeSet::new();
     for record in journal {
-        if let (Outcome::Ok(body), Act::Book { .. } | Act::Pay { .. }) = (&record.outcome, &record.act) {
+        if let (Outcome::Ok(body), Act::Book { .. } | Act::Pay { .. } | Act::Cancel { .. }) =
+            (&record.outcome, &record.act)
+        {
             let first = *outcomes.entry((&record.user, &record.key)).or_insert(body);
             found.check(first == body, "I5", || format!("{record:?} was {first} before"));
         }
@@ -63,9 +68,13 @@ pub fn check(journal: &[Record], events: &[Value], found: &mut Findings) {
                     found.check(kept, "I2", || format!("no event of the acknowledged {record:?}"));
                 }
             }
-            Act::Cancel { booking } => {
-                if matches!(record.outcome, Outcome::Ok(_)) {
-                    let kept = facts.ended.contains(&(booking.as_str(), "booking.cancelled"));
+            Act::Cancel { booking, seats } => {
+                if let Outcome::Ok(body) = &record.outcome {
+                    let lost = || facts.lost.get(booking.as_str()).into_iter().flatten();
+                    let kept = match text(&body["status"]) {
+                        "CONFIRMED" => lost().filter(|lost| ***lost == json!(seats)).count() == 1,
+                        _ => facts.ended.contains(&(booking.as_str(), "booking.cancelled")),
+                    };
                     found.check(kept, "I2", || format!("no event of the acknowledged {record:?}"));
                 }
             }

@@ -38,6 +38,7 @@ pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
         house(event, &mut owners, found);
         extended(event, &mut bookings, found);
         redeemed(event, &mut bookings, found);
+        seats_cancelled(event, &mut bookings, &mut owners, found);
         let Some(entered) = state_of(name(event)) else { continue };
         let (show, id) = (text(&event["stream"]), booking(event));
         if entered == State::SeatsLocked {
@@ -123,6 +124,29 @@ fn redeemed(event: &Value, bookings: &mut BTreeMap<&str, Held>, found: &mut Find
         stands && !std::mem::replace(&mut held.redeemed, true)
     });
     found.check(first, "I4", || format!("{}: {id} could not be redeemed", place(event)));
+}
+
+/// A confirmed booking loses some of its seats, which are free then, and keeps others.
+fn seats_cancelled<'a>(
+    event: &'a Value,
+    bookings: &mut BTreeMap<&'a str, Held>,
+    owners: &mut BTreeMap<(&'a str, String), &'a str>,
+    found: &mut Findings,
+) {
+    if name(event) != "booking.seats-cancelled" {
+        return;
+    }
+    let (show, id) = (text(&event["stream"]), booking(event));
+    let seats: Vec<&str> = event["data"]["seatIds"].as_array().into_iter().flatten().map(text).collect();
+    for seat in &seats {
+        let owner = owners.remove(&(show, (*seat).to_owned()));
+        found.check(owner == Some(id), "I1", || format!("{}: {seat} is held by {owner:?}", place(event)));
+    }
+    let sound = bookings.get_mut(id).is_some_and(|held| {
+        held.seats.retain(|seat| !seats.contains(&seat.as_str()));
+        held.state == State::Confirmed && !seats.is_empty() && !held.seats.is_empty()
+    });
+    found.check(sound, "I4", || format!("{}: {id} could not lose {seats:?}", place(event)));
 }
 
 /// A seat that the house keeps belongs to nobody else.

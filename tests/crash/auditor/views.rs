@@ -11,7 +11,7 @@ use super::{Findings, Violation, booking, name, text};
 struct Fold<'a> {
     sold: BTreeMap<(&'a str, &'a str), &'a str>,
     house: BTreeSet<(&'a str, &'a str)>,
-    bookings: BTreeMap<&'a str, (&'a str, &'a Value, &'static str)>,
+    bookings: BTreeMap<&'a str, (&'a str, Vec<&'a str>, &'static str)>,
 }
 
 fn fold(events: &[Value]) -> Fold<'_> {
@@ -20,9 +20,16 @@ fn fold(events: &[Value]) -> Fold<'_> {
         let show = text(&event["stream"]).strip_prefix("show-").unwrap_or_default();
         let status = match name(event) {
             "booking.seats-locked" => {
-                let data = &event["data"];
-                fold.bookings
-                    .insert(booking(event), (text(&data["userId"]), &data["seatIds"], "SEATS_LOCKED"));
+                let (user, seats) = (text(&event["data"]["userId"]), seat_ids(event).collect());
+                fold.bookings.insert(booking(event), (user, seats, "SEATS_LOCKED"));
+                continue;
+            }
+            "booking.seats-cancelled" => {
+                let gone: Vec<&str> = seat_ids(event).collect();
+                if let Some(known) = fold.bookings.get_mut(booking(event)) {
+                    known.1.retain(|seat| !gone.contains(seat));
+                }
+                fold.sold.retain(|(of, seat), _| *of != show || !gone.contains(seat));
                 continue;
             }
             "show.seats-blocked" => {
@@ -45,7 +52,7 @@ fn fold(events: &[Value]) -> Fold<'_> {
         };
         let Some(known) = fold.bookings.get_mut(booking(event)) else { continue };
         known.2 = status;
-        for seat in known.1.as_array().into_iter().flatten().map(text) {
+        for seat in known.1.iter().copied() {
             match status {
                 "CONFIRMED" | "COMPLETED" => _ = fold.sold.insert((show, seat), booking(event)),
                 "CANCELLED" if fold.sold.get(&(show, seat)) == Some(&booking(event)) => {

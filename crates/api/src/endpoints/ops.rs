@@ -3,3 +3,4 @@
 pub(crate) mod health;
 pub(crate) mod messages;
 pub(crate) mod projections;
+pub(crate) mod refunds;

@@ -1,5 +1,6 @@
 //! Partners and what they own.
 
+pub(crate) mod cancel_policy;
 pub(crate) mod partners;
 pub(crate) mod read;
 pub(crate) mod screens;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, RefundId};
-use marquee_domain::payment::{Payment, PaymentEvent, RefundCause, RefundRequested};
+use marquee_domain::payment::{Payment, PaymentEvent, RefundRequested};
 use marquee_domain::show::{CancelledBy, ShowEvent};
 use marquee_event_store::lease::Tenancy;
 use marquee_event_store::{Follower, Position, Recorded, StreamName};
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::Commands;
 use crate::error::CommandError;
 use crate::gateway::{GatewayError, RefundProgress};
+use crate::processes::pace::Pace;
 use crate::processes::state::ProcessState;
 use crate::processes::{
     CONCURRENCY, ProcessesError, STANDBY_MEMORY, in_the_name_of, next_page, note_position,
@@ -34,8 +35,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 enum Task {
     /// Bring the booking to where its payment says.
     Settle(BookingId),
-    /// Grant the refund of a booking that was cancelled after it was paid.
-    Refund(BookingId),
+    /// Grant the refund of a booking that was cancelled after it was paid, or of a part of it.
+    Refund(BookingId, Option<u32>),
     /// Have the gateway pay a refund.
     PayBack(RefundId),
 }
@@ -56,6 +57,7 @@ pub(super) struct MoneyProcess {
     checkpoint: Position,
     checkpointed: Instant,
     tenancy: Tenancy,
+    pace: Pace,
 }
 
 impl MoneyProcess {
@@ -67,7 +69,8 @@ impl MoneyProcess {
         let checkpoint = state.checkpoint(PROCESS, *commands.inner.store.head().borrow())?;
         let follower = Follower::new(Arc::clone(&commands.inner.store), checkpoint);
         let (open, checkpointed) = (HashMap::new(), Instant::now());
-        Ok(Self { commands, state, follower, open, checkpoint, checkpointed, tenancy })
+        let pace = Pace::new(commands.inner.config.refunds_per_second);
+        Ok(Self { commands, state, follower, open, checkpoint, checkpointed, tenancy, pace })
     }
 
     pub(super) async fn run(mut self) {
@@ -98,8 +101,10 @@ impl MoneyProcess {
                     self.open(Task::Settle(failed.booking_id.clone()), recorded, GRACE);
                 }
                 PaymentEvent::RefundRequested(refund) => {
-                    if let Some(booking) = recorded.stream.as_payment() {
-                        self.open.remove(&Task::Refund(booking));
+                    if let Some(booking) =
+                        recorded.stream.as_payment().filter(|_| refund.cause.is_of_the_price())
+                    {
+                        self.close(&Task::Refund(booking, refund.part));
                     }
                     self.open(Task::PayBack(refund.refund_id.clone()), recorded, Duration::ZERO);
                 }
@@ -113,14 +118,19 @@ impl MoneyProcess {
             Event::Show(event) => match event {
                 ShowEvent::Confirmed(confirmed) => self.close(&Task::Settle(confirmed.booking_id.clone())),
                 ShowEvent::Failed(failed) => self.close(&Task::Settle(failed.booking_id.clone())),
-                ShowEvent::BookingCancelled(cancelled) if cancelled.paid => {
+                ShowEvent::BookingCancelled(cancelled) if cancelled.paid && cancelled.refund != Some(0) => {
                     let patience = match cancelled.by {
                         CancelledBy::Customer => GRACE,
                         CancelledBy::Show => Duration::ZERO,
                     };
-                    self.open(Task::Refund(cancelled.booking_id.clone()), recorded, patience);
+                    self.open(Task::Refund(cancelled.booking_id.clone(), None), recorded, patience);
+                }
+                ShowEvent::SeatsCancelled(cancelled) if cancelled.refund > 0 => {
+                    let task = Task::Refund(cancelled.booking_id.clone(), Some(cancelled.part));
+                    self.open(task, recorded, GRACE);
                 }
                 ShowEvent::BookingCancelled(_)
+                | ShowEvent::SeatsCancelled(_)
                 | ShowEvent::Scheduled(_)
                 | ShowEvent::Changed(_)
                 | ShowEvent::Cancelled(_)
@@ -159,18 +169,30 @@ impl MoneyProcess {
         let now = Instant::now();
         self.open.retain(|task, open| match task {
             Task::Settle(_) => open.not_before + STANDBY_MEMORY > now,
-            Task::Refund(_) | Task::PayBack(_) => true,
+            Task::Refund(..) | Task::PayBack(_) => true,
         });
     }
 
+    /// What is to be done now, in the order in which it came up. Of what gateways are asked, no more than the pace allows: the rest
+    /// stays open, and with it the checkpoint before it, so that a restart goes on with it.
+    fn due(&mut self, now: Instant) -> Vec<(Task, Open)> {
+        let due = self.open.iter().filter(|(_, open)| open.not_before <= now);
+        let mut due: Vec<_> = due.map(|(task, open)| (task.clone(), open.clone())).collect();
+        due.sort_unstable_by_key(|(_, open)| open.cause.position);
+        due.retain(|(_, open)| match open.cause.event() {
+            Ok(Event::Payment(PaymentEvent::RefundRequested(refund))) => {
+                self.pace.allows(&refund.provider, now)
+            }
+            _ => true,
+        });
+        let waiting = self.open.keys().filter(|task| matches!(task, Task::PayBack(_))).count();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+        metrics::gauge!("marquee_refunds_open").set(waiting as f64);
+        due
+    }
+
     async fn work(&mut self) {
-        let now = Instant::now();
-        let due: Vec<(Task, Open)> = self
-            .open
-            .iter()
-            .filter(|(_, open)| open.not_before <= now)
-            .map(|(task, open)| (task.clone(), open.clone()))
-            .collect();
+        let due = self.due(Instant::now());
         let commands = &self.commands;
         let done = stream::iter(due)
             .map(|(task, open)| async move {
@@ -222,16 +244,10 @@ async fn act(commands: &Commands, task: &Task, cause: &Arc<Recorded>) -> Result<
             let payment = commands.payment(booking).await?;
             commands.settle(&metadata, booking, &payment).await
         }
-        Task::Refund(booking) => {
-            let by = match cause.event() {
-                Ok(Event::Show(ShowEvent::BookingCancelled(cancelled))) => cancelled.by,
-                _ => CancelledBy::Customer,
-            };
-            let cause = match by {
-                CancelledBy::Customer => RefundCause::BookingCancelled,
-                CancelledBy::Show => RefundCause::ShowCancelled,
-            };
-            commands.request_refund(&metadata, booking, cause).await.map(|_| ())
+        Task::Refund(booking, part) => {
+            let mut due = commands.refunds_due(booking).await?.unwrap_or_default();
+            due.retain(|due| due.part == *part);
+            commands.grant(&metadata, booking, due).await
         }
         Task::PayBack(_) => match cause.event() {
             Ok(Event::Payment(PaymentEvent::RefundRequested(refund))) => {

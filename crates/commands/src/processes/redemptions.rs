@@ -138,6 +138,7 @@ impl RedemptionProcess {
                 | ShowEvent::SeatsReleased(_)
                 | ShowEvent::SeatsLocked(_)
                 | ShowEvent::LockExtended(_)
+                | ShowEvent::SeatsCancelled(_)
                 | ShowEvent::Confirmed(_)
                 | ShowEvent::TicketRedeemed(_),
             )

@@ -66,6 +66,7 @@ impl Timer {
             | ShowEvent::Failed(_)
             | ShowEvent::Expired(_)
             | ShowEvent::BookingCancelled(_)
+            | ShowEvent::SeatsCancelled(_)
             | ShowEvent::Completed(_)
             | ShowEvent::TicketRedeemed(_) => return None,
         };

@@ -32,6 +32,7 @@ impl Noted {
             ShowEvent::Failed(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Expired(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::BookingCancelled(event) => Some(Self::Moved(event.booking_id.clone())),
+            ShowEvent::SeatsCancelled(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Completed(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::TicketRedeemed(event) => Some(Self::Moved(event.booking_id.clone())),
             ShowEvent::Scheduled(_)

@@ -52,6 +52,7 @@ fn scheduled(now: Timestamp) -> ShowCommand {
         prices: [(SeatType::Regular, 18_000)].into(),
         sales: SalesWindow::default(),
         seat_rules: SeatRules::default(),
+        cancel_policy: None,
         rows: vec![LayoutRow { row_label: "A".into(), seats: (1..=SEATS).map(seat).collect() }],
     };
     ShowCommand::Schedule(ShowScheduled { show, request: None })

@@ -1,7 +1,6 @@
 //! The rules of money. Only here are refunds granted, whoever asks for them.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::Decider;
@@ -11,6 +10,7 @@ use crate::payment::event::{
     IntentCreated, PaymentEvent, PaymentFailed, PaymentInitiated, PaymentMismatched, PaymentSucceeded,
     PaymentUnmatched, RefundCause, RefundFailed, RefundRequested, RefundSucceeded,
 };
+use crate::payment::refunds::{Refund, RefundDue, RefundStatus};
 
 /// A customer sets out to pay.
 pub type Initiate = PaymentInitiated;
@@ -52,8 +52,8 @@ pub enum PaymentCommand {
     RecordNotice(Notice),
     /// A notice fits no payment: this stream is where the money is written down.
     RecordUnmatched(PaymentUnmatched),
-    /// The captured money is owed back.
-    RequestRefund(RefundCause),
+    /// Some of the captured money is owed back, or all.
+    RequestRefund(RefundDue),
     /// The gateway has paid it back.
     RefundSucceeded(RefundId),
     /// The gateway refuses to.
@@ -75,30 +75,12 @@ pub enum PaymentRejection {
     /// Nothing was captured that could go back.
     #[error("nothing was captured")]
     NothingCaptured,
+    /// More is owed than is left of what was captured.
+    #[error("more would go back than was captured")]
+    MoreThanCaptured,
     /// No such refund.
     #[error("there is no such refund")]
     UnknownRefund,
-}
-
-/// How far a refund has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RefundStatus {
-    /// It is owed.
-    Initiated,
-    /// It was paid back.
-    Succeeded,
-    /// The gateway refused.
-    Failed,
-}
-
-/// Money that goes back.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Refund {
-    /// What was granted.
-    pub requested: RefundRequested,
-    /// How far it has come.
-    pub status: RefundStatus,
 }
 
 /// How the payment that was asked for ended.
@@ -123,25 +105,12 @@ pub struct Payment {
     pub state: Option<PaymentState>,
     /// Money that went or goes back.
     pub refunds: Vec<Refund>,
-    captured_as: Option<PaymentIntentId>,
+    pub(super) captured_as: Option<PaymentIntentId>,
     mismatched: Vec<PaymentMismatched>,
     unmatched: Option<PaymentUnmatched>,
 }
 
 impl Payment {
-    /// The refund of the captured amount, if one was granted: the one that a customer is shown.
-    pub fn refund(&self) -> Option<&Refund> {
-        self.refunds.iter().find(|refund| match refund.requested.cause {
-            RefundCause::LatePayment | RefundCause::BookingCancelled | RefundCause::ShowCancelled => true,
-            RefundCause::Mismatch | RefundCause::Unmatched => false,
-        })
-    }
-
-    /// Whether a refund was granted and is neither paid nor refused.
-    pub fn owes(&self, id: &RefundId) -> bool {
-        self.open_refund(id) == Ok(true)
-    }
-
     fn initiate(&self, initiate: &Initiate) -> Result<Vec<PaymentEvent>, PaymentRejection> {
         match &self.initiated {
             None => Ok(vec![initiate.clone().into()]),
@@ -228,37 +197,12 @@ impl Payment {
                     payment_intent_id: notice.payment_intent_id.clone(),
                     amount: notice.amount.clone(),
                     cause: RefundCause::Mismatch,
+                    part: None,
                 }
                 .into(),
             );
         }
         events
-    }
-
-    fn request_refund(&self, cause: &RefundCause) -> Result<Vec<PaymentEvent>, PaymentRejection> {
-        if self.refund().is_some() {
-            return Ok(vec![]);
-        }
-        let (Some(initiated), Some(PaymentState::Captured)) = (&self.initiated, self.state) else {
-            return Err(PaymentRejection::NothingCaptured);
-        };
-        let payment_intent_id = self.captured_as.clone().ok_or(PaymentRejection::NothingCaptured)?;
-        Ok(vec![
-            RefundRequested {
-                refund_id: RefundId::new(format!("rf_{}", initiated.payment_id)),
-                payment_id: initiated.payment_id.clone(),
-                provider: initiated.provider.clone(),
-                payment_intent_id,
-                amount: initiated.amount.clone(),
-                cause: cause.clone(),
-            }
-            .into(),
-        ])
-    }
-
-    fn open_refund(&self, id: &RefundId) -> Result<bool, PaymentRejection> {
-        let refund = self.refunds.iter().find(|refund| refund.requested.refund_id == *id);
-        refund.map(|refund| refund.status == RefundStatus::Initiated).ok_or(PaymentRejection::UnknownRefund)
     }
 
     /// The booking whose money this is.
@@ -312,13 +256,14 @@ impl Decider for Payment {
                             payment_intent_id: unmatched.payment_intent_id.clone(),
                             amount: unmatched.amount.clone(),
                             cause: RefundCause::Unmatched,
+                            part: None,
                         }
                         .into(),
                     );
                 }
                 Ok(events)
             }
-            PaymentCommand::RequestRefund(cause) => self.request_refund(cause),
+            PaymentCommand::RequestRefund(due) => self.request_refund(due),
             PaymentCommand::RefundSucceeded(id) => {
                 let open = self.open_refund(id)?;
                 Ok(if open { vec![RefundSucceeded { refund_id: id.clone() }.into()] } else { vec![] })
@@ -352,14 +297,6 @@ impl Decider for Payment {
             }
             PaymentEvent::RefundSucceeded(done) => self.set_refund(&done.refund_id, RefundStatus::Succeeded),
             PaymentEvent::RefundFailed(failed) => self.set_refund(&failed.refund_id, RefundStatus::Failed),
-        }
-    }
-}
-
-impl Payment {
-    fn set_refund(&mut self, id: &RefundId, status: RefundStatus) {
-        for refund in self.refunds.iter_mut().filter(|refund| refund.requested.refund_id == *id) {
-            refund.status = status;
         }
     }
 }

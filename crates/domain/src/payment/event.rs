@@ -111,7 +111,7 @@ pub struct PaymentUnmatched {
     pub captured: bool,
 }
 
-/// Why money goes back. With the payment, the key of the refund: one cause pays back once.
+/// Why money goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundCause {
@@ -119,6 +119,8 @@ pub enum RefundCause {
     LatePayment,
     /// The customer cancelled.
     BookingCancelled,
+    /// The customer cancelled some of the seats.
+    SeatsCancelled,
     /// The partner called off the show.
     ShowCancelled,
     /// The wrong amount or currency came.
@@ -143,6 +145,10 @@ pub struct RefundRequested {
     pub amount: Money,
     /// Why.
     pub cause: RefundCause,
+    /// Which part of the booking it is for, where the customer cancelled some of the seats. With the payment, the key of the refund:
+    /// one part pays back once, and the booking as a whole once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
 }
 
 /// The gateway paid it back.

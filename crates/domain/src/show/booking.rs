@@ -1,6 +1,7 @@
 //! A booking as its show's events tell it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use smol_str::SmolStr;
 
 use crate::ids::{BookingId, IdempotencyKey, PaymentId, SeatId, TicketId, UserId};
 use crate::pricing::Pricing;
+use crate::request::Request;
 use crate::show::event::CancelledBy;
 
 /// A booking.
@@ -29,6 +31,12 @@ pub struct Booking {
     pub fingerprint: SmolStr,
     /// What it costs; absent only between the two events that begin it.
     pub pricing: Option<Pricing>,
+    /// The prices of the seats that it began with, in their order.
+    pub(super) seat_prices: Vec<i64>,
+    /// The seats that were cancelled since, time by time.
+    pub parts: Vec<CancelledPart>,
+    /// What it began with, where seats were cancelled since.
+    pub begun: Option<Arc<Begun>>,
     /// How far it has come.
     pub state: BookingState,
     /// When its ticket was redeemed, if it was. Its state is the same before and after.
@@ -42,6 +50,32 @@ pub struct Redeemed {
     pub at: Timestamp,
     /// At which gate, in the partner's words.
     pub gate: Option<SmolStr>,
+}
+
+/// What a booking began with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Begun {
+    /// Its seats.
+    pub seat_ids: Vec<SeatId>,
+    /// Its price.
+    pub pricing: Pricing,
+}
+
+/// Seats of a booking that were cancelled while others stayed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CancelledPart {
+    /// Counts from 1.
+    pub number: u32,
+    /// What was owed back, in minor units.
+    pub refund: i64,
+    /// What was kept.
+    pub retained: i64,
+    /// The seats that stayed.
+    pub seats_left: Vec<SeatId>,
+    /// Their price.
+    pub pricing: Pricing,
+    /// The request that did it.
+    pub request: Option<Request>,
 }
 
 /// How far a booking has come, by its events alone.
@@ -79,6 +113,10 @@ pub enum BookingState {
         by: CancelledBy,
         /// Whether it had been paid for.
         paid: bool,
+        /// What is owed back, in minor units; everything where it is absent.
+        refund: Option<i64>,
+        /// What is kept.
+        retained: i64,
     },
 }
 
@@ -157,9 +195,36 @@ impl Booking {
         }
     }
 
+    /// Whether it was confirmed for money.
+    pub fn was_paid(&self) -> bool {
+        match self.state {
+            BookingState::Confirmed { .. } | BookingState::Completed { .. } => !self.is_free(),
+            BookingState::Cancelled { paid, .. } => paid,
+            BookingState::SeatsLocked
+            | BookingState::PaymentPending
+            | BookingState::Failed
+            | BookingState::Expired => false,
+        }
+    }
+
     /// Whether offers left nothing to pay.
     pub fn is_free(&self) -> bool {
-        self.pricing.as_ref().is_some_and(|pricing| pricing.total == 0)
+        self.first_pricing().is_some_and(|pricing| pricing.total == 0)
+    }
+
+    /// The seats that it began with.
+    pub fn first_seats(&self) -> &[SeatId] {
+        self.begun.as_ref().map_or(&self.seat_ids, |begun| &begun.seat_ids)
+    }
+
+    /// The price that it began with.
+    pub fn first_pricing(&self) -> Option<&Pricing> {
+        self.begun.as_ref().map(|begun| &begun.pricing).or(self.pricing.as_ref())
+    }
+
+    /// The part that a request cancelled.
+    pub fn part_of(&self, request: &Request) -> Option<&CancelledPart> {
+        self.parts.iter().find(|part| part.request.as_ref().is_some_and(|known| known.same_key(request)))
     }
 
     /// Whether no event has yet taken it out of its first states.

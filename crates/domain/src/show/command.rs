@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use smol_str::SmolStr;
 
+use crate::cancel_policy::CancelPolicy;
 use crate::ids::{BookingId, IdempotencyKey, OfferCode, PaymentId, SeatId, UserId};
 use crate::pricing::{CouponRefused, PriceTerms};
 use crate::request::{KeyReused, Request};
@@ -76,13 +77,17 @@ impl From<ShowChanged> for ChangeShow {
     }
 }
 
-/// A customer cancels a booking.
+/// A customer cancels a booking, or some of its seats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CancelBooking {
     /// The booking.
     pub booking_id: BookingId,
     /// Who asks: only its owner may.
     pub user_id: UserId,
+    /// The seats, where only some are meant. All of them are the whole booking.
+    pub seat_ids: Option<Vec<SeatId>>,
+    /// The request that asks.
+    pub request: Option<Request>,
 }
 
 /// A customer wants the seats of a booking held for longer.
@@ -143,7 +148,7 @@ pub enum ShowCommand {
         /// Why, in a word.
         reason: SmolStr,
     },
-    /// A customer cancels.
+    /// A customer cancels, all of it or some seats.
     CancelBooking(CancelBooking),
     /// Redeems a ticket, once.
     RedeemTicket(RedeemTicket),
@@ -258,6 +263,15 @@ pub enum Rejection {
     /// The booking cannot be cancelled.
     #[error("a booking that is {0} cannot be cancelled")]
     NotCancellable(BookingStatus),
+    /// The booking has no such seats to cancel.
+    #[error("the booking has no such seats")]
+    NotOfTheBooking(Vec<SeatId>),
+    /// Some seats of a booking that is not paid for: it is cancelled as a whole.
+    #[error("a booking that is {0} is cancelled as a whole")]
+    NotDivisible(BookingStatus),
+    /// The theatre gives nothing back any more.
+    #[error("the theatre's cancel policy lets it be cancelled no longer")]
+    AgainstCancelPolicy(CancelPolicy),
     /// The theatre does not let locks be extended.
     #[error("the theatre does not hold seats for longer")]
     ExtensionNotOffered,
@@ -295,7 +309,7 @@ pub enum Rejection {
 }
 
 impl ShowCommand {
-    /// The request that a change of the show itself carries.
+    /// The request by whose key a repeat is told.
     pub(super) fn request(&self) -> Option<&Request> {
         match self {
             Self::Schedule(scheduled) => scheduled.request.as_ref(),
@@ -304,11 +318,11 @@ impl ShowCommand {
             Self::BlockSeats(blocked) => blocked.request.as_ref(),
             Self::ReleaseSeats(released) => released.request.as_ref(),
             Self::ExtendLock(extend) => extend.request.as_ref(),
+            Self::CancelBooking(cancel) => cancel.request.as_ref(),
             Self::RedeemTicket(redeem) => redeem.request.as_ref(),
             Self::LockSeats(_)
             | Self::Confirm { .. }
             | Self::Fail { .. }
-            | Self::CancelBooking(_)
             | Self::ExpireDue
             | Self::CompleteDue => None,
         }

@@ -9,14 +9,13 @@ use crate::ids::{BookingId, OfferCode, PaymentId, SeatId};
 use crate::pricing::{PriceTerms, Pricing};
 use crate::seat_rules::{SeatRule, SeatRules};
 use crate::show::booking::{Booking, BookingState, BookingStatus};
+use crate::show::cancelling::unpaid;
 use crate::show::command::{
-    CancelBooking, ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice,
-    ShowCommand,
+    ChangeShow, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
 };
 use crate::show::event::{
-    BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, LockExtended, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails,
-    ShowEvent, ShowScheduled,
+    BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed, BookingPaymentPending, CancelledBy,
+    LockExtended, SeatsLocked, ShowCancelled, ShowChanged, ShowDetails, ShowEvent, ShowScheduled,
 };
 use crate::show::seating::Seating;
 use crate::show::{Screening, Show};
@@ -190,12 +189,9 @@ impl Screening {
         }
         let mut events = vec![ShowEvent::from(cancelled.clone())];
         events.extend(self.overdue(now).map(|id| expired(&id)));
-        let pending = self.pending.iter().filter(|(deadline, _)| *deadline > now).map(|(_, id)| (id, false));
-        let paid = |id: &BookingId| self.bookings.get(id).is_some_and(|booking| !booking.is_free());
-        let confirmed = self.confirmed.iter().map(|id| (id, paid(id)));
-        events.extend(pending.chain(confirmed).map(|(id, paid)| {
-            BookingCancelled { booking_id: id.clone(), by: CancelledBy::Show, paid }.into()
-        }));
+        let pending = self.pending.iter().filter(|(deadline, _)| *deadline > now).map(|(_, id)| id);
+        events.extend(pending.map(|id| unpaid(id, CancelledBy::Show)));
+        events.extend(self.confirmed.iter().filter_map(|id| Some(self.bookings.get(id)?.called_off())));
         Ok(events)
     }
 
@@ -365,26 +361,6 @@ impl Screening {
         }
     }
 
-    fn cancel_booking(&self, now: Timestamp, cancel: &CancelBooking) -> Decision {
-        let booking = self.booking(&cancel.booking_id)?;
-        if booking.user_id != cancel.user_id {
-            return Err(Rejection::NotYours);
-        }
-        let paid = match booking.status(now) {
-            BookingStatus::Cancelled => return Ok(vec![]),
-            BookingStatus::SeatsLocked | BookingStatus::PaymentPending => false,
-            // Whoever is in has had what was paid for.
-            BookingStatus::Confirmed if now < self.details.start_time && booking.redeemed.is_none() => {
-                !booking.is_free()
-            }
-            status @ (BookingStatus::Confirmed
-            | BookingStatus::Completed
-            | BookingStatus::Failed
-            | BookingStatus::Expired) => return Err(Rejection::NotCancellable(status)),
-        };
-        Ok(vec![BookingCancelled { booking_id: booking.id.clone(), by: CancelledBy::Customer, paid }.into()])
-    }
-
     fn complete(&self, now: Timestamp) -> Vec<ShowEvent> {
         if now < self.details.end_time {
             return vec![];
@@ -439,13 +415,16 @@ impl Screening {
     }
 
     fn price(&self, now: Timestamp, seats: &[SeatId], terms: &PriceTerms) -> Result<Pricing, Rejection> {
-        let seat_types = seats.iter().filter_map(|seat| self.seats.get(seat).map(|seat| seat.seat_type));
-        let prices: Vec<i64> = seat_types
-            .map(|seat_type| self.details.prices.get(&seat_type).copied().unwrap_or_default())
-            .collect();
+        let prices: Vec<i64> = seats.iter().map(|seat| self.price_of(seat)).collect();
         terms.price(&self.details, now, &prices).map_err(|refused| {
             let code = terms.coupon.as_ref().map_or_else(|| OfferCode::new(""), |it| it.details.code.clone());
             Rejection::CouponRefused(code, refused)
         })
+    }
+
+    /// What a seat costs now, before offers, fees and tax.
+    pub(super) fn price_of(&self, seat: &SeatId) -> i64 {
+        let price = self.seats.get(seat).and_then(|seat| self.details.prices.get(&seat.seat_type));
+        price.copied().unwrap_or_default()
     }
 }

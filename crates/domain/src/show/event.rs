@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::cancel_policy::CancelPolicy;
 use crate::event::events;
 use crate::ids::{
     BookingId, CityId, IdempotencyKey, MovieId, PartnerId, PaymentId, ScreenId, SeatId, ShowId, TheatreId,
@@ -56,6 +57,9 @@ pub struct ShowDetails {
     /// How its seats are booked, as its theatre had it when it was scheduled.
     #[serde(default, skip_serializing_if = "SeatRules::is_none")]
     pub seat_rules: SeatRules,
+    /// What a customer who cancels gets back, as its theatre had it when it was scheduled; everything where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_policy: Option<CancelPolicy>,
     /// The seats.
     pub rows: Vec<LayoutRow>,
 }
@@ -261,6 +265,34 @@ pub struct BookingCancelled {
     pub by: CancelledBy,
     /// Whether it had been paid for, so that a refund is due.
     pub paid: bool,
+    /// What is owed back, in minor units; everything that was paid where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<i64>,
+    /// What is kept of what was paid for the seats that it still had; nothing where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<i64>,
+}
+
+/// Some seats of a paid booking were cancelled: they are free, and a part of what was paid is owed back. The booking goes on with the
+/// rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingSeatsCancelled {
+    /// The booking.
+    pub booking_id: BookingId,
+    /// The seats that it loses.
+    pub seat_ids: Vec<SeatId>,
+    /// Counts the times that seats of the booking were cancelled, from 1.
+    pub part: u32,
+    /// The price of the seats that remain: their shares of what was paid.
+    pub pricing: Pricing,
+    /// What is owed back of these seats' shares, in minor units.
+    pub refund: i64,
+    /// What is kept of them.
+    pub retained: i64,
+    /// The request that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
 }
 
 /// The show of a confirmed booking is over.
@@ -287,6 +319,7 @@ events! {
         Failed(BookingFailed) = "booking.failed.v1",
         Expired(BookingExpired) = "booking.expired.v1",
         BookingCancelled(BookingCancelled) = "booking.cancelled.v1",
+        SeatsCancelled(BookingSeatsCancelled) = "booking.seats-cancelled.v1",
         Completed(BookingCompleted) = "booking.completed.v1",
         TicketRedeemed(TicketRedeemed) = "ticket.redeemed.v1",
     }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use crate::ids::{BookingId, SeatId};
 use crate::request::Answered;
 use crate::show::booking::{Booking, BookingState, Redeemed};
-use crate::show::event::{LockExtended, SeatsLocked, ShowChanged, ShowDetails, ShowEvent, ShowScheduled};
+use crate::show::event::{
+    BookingCancelled, BookingSeatsCancelled, LockExtended, SeatsLocked, ShowChanged, ShowDetails, ShowEvent,
+    ShowScheduled,
+};
 use crate::show::{Screening, Seat, Show};
 
 impl Show {
@@ -30,6 +33,7 @@ impl Show {
                 | ShowEvent::Failed(_)
                 | ShowEvent::Expired(_)
                 | ShowEvent::BookingCancelled(_)
+                | ShowEvent::SeatsCancelled(_)
                 | ShowEvent::Completed(_)
                 | ShowEvent::TicketRedeemed(_),
             ) => {}
@@ -120,9 +124,11 @@ impl Screening {
             ShowEvent::Failed(failed) => self.release(&failed.booking_id, BookingState::Failed),
             ShowEvent::Expired(expired) => self.release(&expired.booking_id, BookingState::Expired),
             ShowEvent::BookingCancelled(cancelled) => {
-                let state = BookingState::Cancelled { by: cancelled.by, paid: cancelled.paid };
-                self.release(&cancelled.booking_id, state);
+                let BookingCancelled { booking_id, by, paid, refund, retained } = cancelled;
+                let (by, paid, refund, retained) = (*by, *paid, *refund, retained.unwrap_or_default());
+                self.release(booking_id, BookingState::Cancelled { by, paid, refund, retained });
             }
+            ShowEvent::SeatsCancelled(cancelled) => self.cancel_seats(cancelled),
             ShowEvent::Completed(completed) => {
                 self.confirmed.remove(&completed.booking_id);
                 self.update(&completed.booking_id, |booking| {
@@ -151,6 +157,9 @@ impl Screening {
             idempotency_key: locked.idempotency_key.clone(),
             fingerprint: locked.fingerprint.clone(),
             pricing: None,
+            seat_prices: locked.seat_ids.iter().map(|seat| self.price_of(seat)).collect(),
+            parts: vec![],
+            begun: None,
             state: BookingState::SeatsLocked,
             redeemed: None,
         };
@@ -170,6 +179,13 @@ impl Screening {
         }
         self.set_holder(&booking.seat_ids, |holder| holder.filter(|holder| holder != id));
         self.update(id, |booking| booking.state = state);
+    }
+
+    fn cancel_seats(&mut self, cancelled: &BookingSeatsCancelled) {
+        let id = &cancelled.booking_id;
+        Arc::make_mut(&mut self.answered).remember(cancelled.request.as_ref());
+        self.set_holder(&cancelled.seat_ids, |holder| holder.filter(|holder| holder != id));
+        self.update(id, |booking| booking.lose(cancelled));
     }
 
     fn no_longer_pending(&mut self, id: &BookingId) {

@@ -1,14 +1,18 @@
 //! What must hold of every prefix of a log, folded from its events alone: nothing here asks a decider or its state.
 
+#[path = "cancelled.rs"]
+mod cancelled;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use marquee_domain::Event;
+use marquee_domain::cancel_policy::CancelPolicy;
 use marquee_domain::ids::{BookingId, IdempotencyKey, PaymentId, RefundId, SeatId, UserId};
 use marquee_domain::money::Money;
 use marquee_domain::payment::{PaymentEvent, RefundCause};
-use marquee_domain::show::{CancelledBy, SalesWindow, SeatsLocked, ShowEvent};
+use marquee_domain::show::{SalesWindow, SeatsLocked, ShowEvent};
 
 /// How long before a show's start the worlds redeem its tickets.
 pub const DOORS_OPEN: Duration = Duration::from_secs(10 * 60);
@@ -74,12 +78,19 @@ struct Seen {
     extended: bool,
     redeemed: bool,
     life: Life,
+    user: UserId,
+    /// What was agreed on, or what remains of it.
     price: Option<Money>,
+    /// What of it was kept for seats that were cancelled.
+    retained: i64,
+    /// What is owed back, by part; all of what was captured and is left where there is no amount.
+    owed: BTreeMap<Option<u32>, Option<i64>>,
 }
 
 struct Running {
     start: Timestamp,
     end: Timestamp,
+    policy: Option<CancelPolicy>,
     sales: SalesWindow,
     cancelled: bool,
 }
@@ -97,7 +108,7 @@ struct Account {
     booking: Option<BookingId>,
     asked: Option<Money>,
     succeeded: bool,
-    refunded_as_a_whole: bool,
+    parts_back: HashSet<Option<u32>>,
     sums: BTreeMap<String, Sums>,
 }
 
@@ -173,12 +184,15 @@ impl Checker {
         all
     }
 
-    fn sold(&self, id: &BookingId) -> Option<&Money> {
+    /// What a booking was sold for, as it stands: what remains of its price, and what was kept for the seats that it gave back.
+    fn sold(&self, id: &BookingId) -> Option<Money> {
         let booking = self.bookings.get(id)?;
-        match booking.life {
-            Life::Confirmed | Life::Completed => booking.price.as_ref(),
-            Life::Locked | Life::Pending | Life::Failed | Life::Expired | Life::Cancelled => None,
-        }
+        let price = booking.price.as_ref()?;
+        let remains = match booking.life {
+            Life::Confirmed | Life::Completed => price.minor,
+            Life::Locked | Life::Pending | Life::Failed | Life::Expired | Life::Cancelled => 0,
+        };
+        Some(Money::new(remains + booking.retained, price.currency.clone()))
     }
 
     fn log(&mut self, recorded: &Recorded) -> Checked {
@@ -198,10 +212,8 @@ impl Checker {
         if let ShowEvent::Scheduled(scheduled) = event {
             require(recorded.revision == 0, Rule::States, || format!("{stream} is scheduled late"))?;
             let (start, end) = (scheduled.show.start_time, scheduled.show.end_time);
-            self.shows.insert(
-                stream.clone(),
-                Running { start, end, sales: scheduled.show.sales, cancelled: false },
-            );
+            let (policy, sales) = (scheduled.show.cancel_policy.clone(), scheduled.show.sales);
+            self.shows.insert(stream.clone(), Running { start, end, policy, sales, cancelled: false });
             return Ok(());
         }
         let Some(show) = self.shows.get_mut(stream) else {
@@ -267,14 +279,8 @@ impl Checker {
                 let due = self.bookings.get(id).is_some_and(|booking| booking.expires_at <= *time);
                 require(due, Rule::Expiry, || format!("{id} expires before its deadline"))
             }
-            ShowEvent::BookingCancelled(cancelled) => {
-                let from: &[Life] =
-                    if cancelled.paid { &[Life::Confirmed] } else { &[Life::Locked, Life::Pending] };
-                let inside = self.bookings.get(&cancelled.booking_id).is_some_and(|booking| booking.redeemed);
-                let stays = !inside || cancelled.by == CancelledBy::Show;
-                require(stays, Rule::States, || format!("{} cancels from inside", cancelled.booking_id))?;
-                self.ends(&cancelled.booking_id, stream, from, Life::Cancelled)
-            }
+            ShowEvent::BookingCancelled(cancelled) => self.booking_cancelled(recorded, cancelled),
+            ShowEvent::SeatsCancelled(cancelled) => self.seats_cancelled(recorded, cancelled),
             ShowEvent::Completed(completed) => {
                 let id = &completed.booking_id;
                 require(*time >= show.end, Rule::States, || format!("{id} is completed too soon"))?;
@@ -323,7 +329,10 @@ impl Checker {
             extended: false,
             redeemed: false,
             life: Life::Locked,
+            user: locked.user_id.clone(),
             price: None,
+            retained: 0,
+            owed: BTreeMap::new(),
         };
         self.bookings.insert(id.clone(), seen);
         Ok(())
@@ -389,10 +398,18 @@ impl Checker {
             PaymentEvent::RefundRequested(refund) => {
                 let id = &refund.refund_id;
                 match refund.cause {
-                    RefundCause::LatePayment | RefundCause::BookingCancelled | RefundCause::ShowCancelled => {
-                        let first = !account.refunded_as_a_whole;
+                    RefundCause::LatePayment
+                    | RefundCause::BookingCancelled
+                    | RefundCause::SeatsCancelled
+                    | RefundCause::ShowCancelled => {
+                        let first = account.parts_back.insert(refund.part);
                         require(first, Rule::Money, || format!("{stream} goes back twice"))?;
-                        account.refunded_as_a_whole = true;
+                        let booking = account.booking.as_ref().and_then(|id| self.bookings.get(id));
+                        let owed =
+                            booking.and_then(|booking| booking.owed.get(&refund.part)).copied().flatten();
+                        let asked = account.asked.as_ref().map(|asked| asked.minor);
+                        let right = owed.or(asked) == Some(refund.amount.minor);
+                        require(right, Rule::Money, || format!("{id} is not what is owed: {owed:?}"))?;
                     }
                     RefundCause::Mismatch | RefundCause::Unmatched => {}
                 }

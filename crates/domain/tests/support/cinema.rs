@@ -10,8 +10,8 @@ use marquee_domain::request::Request;
 use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingExpired, BookingFailed,
-    BookingPaymentPending, CancelledBy, HoardingLimits, LockSeats, Rejection, SalesWindow, SeatChoice,
-    SeatsLocked, ShowCommand, ShowDetails, ShowEvent, ShowScheduled,
+    BookingPaymentPending, CancelBooking, CancelledBy, HoardingLimits, LockSeats, Rejection, SalesWindow,
+    SeatChoice, SeatsLocked, ShowCommand, ShowDetails, ShowEvent, ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
 
@@ -55,6 +55,7 @@ pub fn details() -> ShowDetails {
         prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_000)]),
         sales: SalesWindow::default(),
         seat_rules: SeatRules::default(),
+        cancel_policy: None,
         rows: vec![row("A", 11, SeatType::Regular), row("B", 2, SeatType::Premium)],
     }
 }
@@ -132,7 +133,7 @@ pub fn expired(booking: &str) -> ShowEvent {
 }
 
 pub fn cancelled(booking: &str, by: CancelledBy, paid: bool) -> ShowEvent {
-    BookingCancelled { booking_id: booking.into(), by, paid }.into()
+    BookingCancelled { booking_id: booking.into(), by, paid, refund: None, retained: None }.into()
 }
 
 pub fn completed(booking: &str) -> ShowEvent {
@@ -149,6 +150,6 @@ pub fn fail(booking: &str) -> ShowCommand {
 }
 
 pub fn cancel_booking(booking: &str, user: &str) -> ShowCommand {
-    let user_id = UserId::from(user);
-    ShowCommand::CancelBooking(marquee_domain::show::CancelBooking { booking_id: booking.into(), user_id })
+    let (booking_id, user_id) = (booking.into(), UserId::from(user));
+    ShowCommand::CancelBooking(CancelBooking { booking_id, user_id, seat_ids: None, request: None })
 }

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use marquee_domain::cancel_policy::{CancelPolicy, CancelTier};
 use marquee_domain::ids::{BookingId, SeatId, ShowId, UserId};
 use marquee_domain::money::Currency;
-use marquee_domain::payment::{IntentCreated, PaymentCommand, PaymentInitiated, RefundCause};
-use marquee_domain::pricing::PriceTerms;
+use marquee_domain::payment::{IntentCreated, PaymentCommand, PaymentInitiated};
+use marquee_domain::pricing::{MajorAmount, Percent, PriceTerms};
 use marquee_domain::request::Request;
 use marquee_domain::seat_rules::SeatRules;
 use marquee_domain::show::{
-    CancelBooking, ExtendLock, HoardingLimits, LockSeats, Near, RedeemTicket, SalesWindow, SeatChoice,
-    SeatWish, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails,
+    BookingState, CancelBooking, ExtendLock, HoardingLimits, LockSeats, Near, RedeemTicket, SalesWindow,
+    SeatChoice, SeatWish, SeatsBlocked, SeatsReleased, ShowCancelled, ShowChanged, ShowCommand, ShowDetails,
     ShowScheduled,
 };
 use marquee_domain::theatre::{LayoutRow, LayoutSeat, SeatType};
+use serde::Deserialize;
+use serde::de::{IntoDeserializer, value};
 
 use crate::checker::DOORS_OPEN;
 
@@ -51,9 +54,28 @@ impl World {
                 lock_extension_seconds: self.rng.bool().then_some(60),
                 ..SeatRules::default()
             },
+            cancel_policy: self.cancel_policy(),
             rows: vec![LayoutRow { row_label: "A".into(), seats: (0..SEATS).map(seat).collect() }],
         };
         ShowCommand::Schedule(ShowScheduled { show: details, request: None })
+    }
+
+    /// None, or tiers that a booking may meet within the hour that a show is on sale.
+    fn cancel_policy(&mut self) -> Option<CancelPolicy> {
+        let fee = |major: f64| {
+            MajorAmount::deserialize(IntoDeserializer::<value::Error>::into_deserializer(major)).ok()
+        };
+        let tier = |hours_before, hundredths, major: Option<f64>| CancelTier {
+            hours_before,
+            refund_percent: Percent::of_hundredths(hundredths).expect("a share of the whole"),
+            fee_per_ticket: major.and_then(fee),
+        };
+        match self.rng.u32(0..4) {
+            0 => None,
+            1 => Some(CancelPolicy { tiers: vec![tier(1, 10_000, None), tier(0, 5_000, Some(10.5))] }),
+            2 => Some(CancelPolicy { tiers: vec![tier(0, 3_333, None)] }),
+            _ => Some(CancelPolicy { tiers: vec![tier(2, 10_000, None), tier(1, 9_000, Some(1_000.0))] }),
+        }
     }
 
     pub(super) fn change_show(&mut self) -> Done {
@@ -238,14 +260,47 @@ impl World {
 
     pub(super) fn cancel_booking(&mut self) -> Done {
         let node = self.node();
-        let Some((booking_id, user)) = self.any_booking() else { return Ok(()) };
+        let several: Vec<_> = (0..8).filter_map(|_| self.any_booking()).collect();
+        let paid = several.iter().find(|(booking, _)| self.is_paid(node, booking)).cloned();
+        let first = several.into_iter().next();
+        let Some((booking_id, user)) = (if self.rng.bool() { first } else { paid }) else { return Ok(()) };
         let Some(show) = booking_id.show() else { return Ok(()) };
         let user_id = if self.rng.u32(0..10) == 0 { "stranger".into() } else { user };
-        let command = CancelBooking { booking_id: booking_id.clone(), user_id };
+        let some = if self.rng.u32(0..3) > 0 { self.some_seats(node, &booking_id) } else { None };
+        let key = self.rng.usize(0..KEYS).to_string();
+        let request = some.as_ref().map(|seats| Request {
+            user_id: user_id.clone(),
+            route: "cancel".into(),
+            idempotency_key: key.as_str().into(),
+            fingerprint: format!("{booking_id} {seats:?}").into(),
+        });
+        let command = CancelBooking { booking_id: booking_id.clone(), user_id, seat_ids: some, request };
         let answers = self.show(node, &show, &[ShowCommand::CancelBooking(command)])?;
         if answers.iter().all(Result::is_ok) && self.rng.bool() {
-            self.refund(node, &booking_id, RefundCause::BookingCancelled)?;
+            self.grant_all(node, &booking_id)?;
         }
         Ok(())
+    }
+
+    /// Whether a node remembers a booking as confirmed.
+    fn is_paid(&self, node: usize, booking: &BookingId) -> bool {
+        let show = booking.show().and_then(|show| self.nodes[node].shows.get(&show_stream(&show)));
+        let known = show.and_then(|loaded| loaded.state.screening().ok()?.booking(booking).ok());
+        known.is_some_and(|known| matches!(known.state, BookingState::Confirmed { .. }))
+    }
+
+    /// A seat or two, most often of those that a booking has.
+    fn some_seats(&mut self, node: usize, booking: &BookingId) -> Option<Vec<SeatId>> {
+        if self.rng.u32(0..8) == 0 {
+            return Some(vec![SeatId::new(format!("A{}", self.rng.usize(0..SEATS)))]);
+        }
+        let stream = show_stream(&booking.show()?);
+        let loaded = self.nodes[node].shows.entry(stream.clone()).or_default();
+        loaded.catch_up(&self.log, &stream);
+        let known = loaded.state.screening().ok()?.booking(booking).ok()?;
+        let mut seats = known.seat_ids.clone();
+        self.rng.shuffle(&mut seats);
+        seats.truncate(self.rng.usize(1..3));
+        Some(seats)
     }
 }

@@ -2,8 +2,8 @@
 
 use marquee_domain::Event;
 use marquee_domain::ids::BookingId;
-use marquee_domain::payment::{Payment, PaymentCommand, PaymentEvent, PaymentState, RefundCause};
-use marquee_domain::show::{BookingState, BookingStatus, CancelledBy, Rejection, ShowCommand, ShowEvent};
+use marquee_domain::payment::{Payment, PaymentCommand, PaymentEvent, PaymentState, RefundCause, RefundDue};
+use marquee_domain::show::{BookingState, BookingStatus, Rejection, Show, ShowCommand, ShowEvent};
 
 use super::{Done, Later, World, payment_stream, show_stream};
 use crate::log::Loaded;
@@ -20,14 +20,19 @@ impl World {
                 let answers = self.show(node, &show, &[confirm])?;
                 let shows = &self.nodes[node].shows[&show_stream(&show)].state;
                 let known = shows.screening().and_then(|screening| screening.booking(booking));
-                if known.is_ok_and(|known| known.state == BookingState::Expired) {
-                    return self.refund(node, booking, RefundCause::LatePayment);
+                let state = known.ok().map(|known| known.state.clone());
+                if state == Some(BookingState::Expired) {
+                    return self.refund(node, booking, RefundCause::LatePayment.into());
                 }
                 match answers.first() {
                     Some(Err(Rejection::NotPayable(BookingStatus::Cancelled))) => {
-                        self.refund(node, booking, RefundCause::BookingCancelled)
+                        // Paid before it was cancelled: only what is due goes back.
+                        if matches!(state, Some(BookingState::Cancelled { paid: true, .. })) {
+                            return self.grant_all(node, booking);
+                        }
+                        self.refund(node, booking, RefundCause::BookingCancelled.into())
                     }
-                    Some(Err(_)) => self.refund(node, booking, RefundCause::LatePayment),
+                    Some(Err(_)) => self.refund(node, booking, RefundCause::LatePayment.into()),
                     Some(Ok(())) | None => Ok(()),
                 }
             }
@@ -47,20 +52,31 @@ impl World {
         let (node, which) = (self.node(), self.rng.usize(0..self.later.len()));
         match self.later.swap_remove(which) {
             Later::Settle(booking, payment) => self.settle(node, &booking, &payment),
-            Later::Refund(booking, cause) => self.grant(node, &booking, cause),
+            Later::Refund(booking, due) => self.grant(node, &booking, due),
         }
     }
 
-    pub(super) fn refund(&mut self, node: usize, booking: &BookingId, cause: RefundCause) -> Done {
+    pub(super) fn refund(&mut self, node: usize, booking: &BookingId, due: RefundDue) -> Done {
         if self.rng.u32(0..6) == 0 {
-            self.later.push(Later::Refund(booking.clone(), cause));
+            self.later.push(Later::Refund(booking.clone(), due));
             return Ok(());
         }
-        self.grant(node, booking, cause)
+        self.grant(node, booking, due)
     }
 
-    pub(super) fn grant(&mut self, node: usize, booking: &BookingId, cause: RefundCause) -> Done {
-        self.payment(node, &payment_stream(booking), PaymentCommand::RequestRefund(cause)).map(|_| ())
+    pub(super) fn grant(&mut self, node: usize, booking: &BookingId, due: RefundDue) -> Done {
+        self.payment(node, &payment_stream(booking), PaymentCommand::RequestRefund(due)).map(|_| ())
+    }
+
+    /// What a booking says that it is owed, in whichever order.
+    pub(super) fn grant_all(&mut self, node: usize, booking: &BookingId) -> Done {
+        let Some(show) = booking.show() else { return Ok(()) };
+        let mut loaded = Loaded::<Show>::default();
+        loaded.catch_up(&self.log, &show_stream(&show));
+        let known = loaded.state.screening().and_then(|screening| screening.booking(booking));
+        let mut due = known.map(|known| known.refunds_due()).unwrap_or_default();
+        self.rng.shuffle(&mut due);
+        due.into_iter().try_for_each(|due| self.refund(node, booking, due))
     }
 
     /// The processes read on, acting on what they read.
@@ -92,12 +108,9 @@ impl World {
                 self.payment(node, stream, command).map(|_| ())
             }
             Event::Show(ShowEvent::BookingCancelled(cancelled)) if cancelled.paid => {
-                let cause = match cancelled.by {
-                    CancelledBy::Customer => RefundCause::BookingCancelled,
-                    CancelledBy::Show => RefundCause::ShowCancelled,
-                };
-                self.refund(node, &cancelled.booking_id, cause)
+                self.grant_all(node, &cancelled.booking_id)
             }
+            Event::Show(ShowEvent::SeatsCancelled(cancelled)) => self.grant_all(node, &cancelled.booking_id),
             Event::Payment(_)
             | Event::Show(_)
             | Event::City(_)

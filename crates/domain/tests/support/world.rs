@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use marquee_domain::Decider;
 use marquee_domain::ids::{BookingId, PaymentIntentId, ShowId, UserId};
 use marquee_domain::money::{Currency, Money};
-use marquee_domain::payment::{Notice, Payment, PaymentCommand, PaymentRejection, RefundCause};
+use marquee_domain::payment::{Notice, Payment, PaymentCommand, PaymentRejection, RefundDue};
 use marquee_domain::show::{Rejection, Show, ShowCommand};
 
 use crate::checker::Violation;
@@ -42,7 +42,7 @@ struct Node {
 /// What somebody was about to do when it was held up.
 enum Later {
     Settle(BookingId, Box<Payment>),
-    Refund(BookingId, RefundCause),
+    Refund(BookingId, RefundDue),
 }
 
 /// A payment as the gateway has it.
@@ -127,22 +127,22 @@ impl World {
                 self.processes(most)
             }
             840..880 => self.at_last(),
-            880..910 => self.cancel_booking(),
-            910..950 => self.sweep(ShowCommand::ExpireDue),
+            880..930 => self.cancel_booking(),
+            930..950 => self.sweep(ShowCommand::ExpireDue),
             950..965 => self.sweep(ShowCommand::CompleteDue),
             965..975 => self.change_show(),
             975 => self.cancel_show(),
-            976..985 => {
+            976..981 => {
                 self.cursor = self.cursor.saturating_sub(self.rng.usize(0..60));
                 Ok(())
             }
-            985..990 => {
+            981..984 => {
                 let skew = self.nodes[0].skew;
                 let node = self.rng.usize(0..2);
                 self.nodes[node] = Node { skew, ..Node::default() };
                 Ok(())
             }
-            990..994 => self.house_seats(),
+            984..994 => self.house_seats(),
             _ => {
                 let reach = *self.rng.choice(&[500, 2_000, 30_000, 10 * MINUTE]).unwrap_or(&0);
                 let node = self.rng.usize(0..2);

@@ -125,6 +125,7 @@ impl Facts {
             | ShowEvent::Expired(_)
             | ShowEvent::LockExtended(_)
             | ShowEvent::BookingCancelled(_)
+            | ShowEvent::SeatsCancelled(_)
             | ShowEvent::Completed(_)
             | ShowEvent::TicketRedeemed(_) => return Ok(()),
         }

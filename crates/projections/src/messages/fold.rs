@@ -86,6 +86,13 @@ impl ShowFold {
             ShowEvent::Expired(ended) => drop(self.bookings.remove(&ended.booking_id)),
             ShowEvent::BookingCancelled(ended) => drop(self.bookings.remove(&ended.booking_id)),
             ShowEvent::Completed(ended) => drop(self.bookings.remove(&ended.booking_id)),
+            ShowEvent::SeatsCancelled(cancelled) => {
+                if let Some(booking) = self.bookings.get_mut(&cancelled.booking_id) {
+                    let gone = |seat: &SmolStr| cancelled.seat_ids.iter().any(|gone| gone.as_str() == seat);
+                    booking.seats = booking.seats.iter().filter(|seat| !gone(seat)).cloned().collect();
+                    booking.amount = Some(Amount::from(&cancelled.pricing.amount()));
+                }
+            }
             ShowEvent::Confirmed(_)
             | ShowEvent::LockExtended(_)
             | ShowEvent::Cancelled(_)

@@ -61,6 +61,8 @@ messages! {
     BookingConfirmed(BookingConfirmed) = "booking.confirmed",
     /// A booking was cancelled, by its customer or with its show.
     BookingCancelled(BookingCancelled) = "booking.cancelled",
+    /// Some seats of a paid booking were cancelled by its customer; it goes on with the rest.
+    BookingSeatsCancelled(BookingSeatsCancelled) = "booking.seats-cancelled",
     /// A booking was not paid in time: its seats are free.
     BookingExpired(BookingEnded) = "booking.expired",
     /// A booking's payment failed for good: its seats are free.
@@ -184,6 +186,27 @@ pub struct BookingCancelled {
     pub by: CancelledBy,
     /// Whether it had been paid for, so that a refund follows.
     pub paid: bool,
+    /// What goes back; everything that was paid where it is absent, and nothing was kept before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<Amount>,
+    /// What is kept of what the booking cost; nothing where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<Amount>,
+}
+
+/// Some seats of a paid booking were cancelled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingSeatsCancelled {
+    /// The booking, with the seats that it still has and what those cost.
+    #[serde(flatten)]
+    pub booking: Booking,
+    /// The seats that it lost.
+    pub cancelled_seat_ids: Vec<SmolStr>,
+    /// What goes back of what they cost.
+    pub refund: Amount,
+    /// What is kept of it.
+    pub retained: Amount,
 }
 
 /// A booking came to its end by itself.
@@ -268,6 +291,8 @@ pub enum RefundCause {
     LatePayment,
     /// The customer cancelled.
     BookingCancelled,
+    /// The customer cancelled some of the seats.
+    SeatsCancelled,
     /// The partner called off the show.
     ShowCancelled,
     /// The wrong amount or currency came.

@@ -15,9 +15,9 @@ use smol_str::SmolStr;
 use super::bus::{Origin, Outgoing};
 use super::fold::{ShowFold, Shows};
 use super::message::{
-    Amount, Booking, BookingCancelled, BookingConfirmed, BookingEnded, BookingFailed, CancelledBy, Envelope,
-    Message, PaymentFailed, PaymentMismatched, PaymentSucceeded, PaymentUnmatched, Refund, RefundCause,
-    RefundFailed, SeatPrice, ShowCancelled, ShowChanged, ShowScheduled,
+    Amount, Booking, BookingCancelled, BookingConfirmed, BookingEnded, BookingFailed, BookingSeatsCancelled,
+    CancelledBy, Envelope, Message, PaymentFailed, PaymentMismatched, PaymentSucceeded, PaymentUnmatched,
+    Refund, RefundCause, RefundFailed, SeatPrice, ShowCancelled, ShowChanged, ShowScheduled,
 };
 
 /// Events of a payment's stream that are read at once: more than any has.
@@ -110,9 +110,18 @@ impl Translator {
                     show::CancelledBy::Show => CancelledBy::Show,
                 };
                 self.booking(event, &cancelled.booking_id).await?.map(|booking| {
-                    Message::BookingCancelled(BookingCancelled { booking, by, paid: cancelled.paid })
+                    let amount = |minor: Option<i64>| {
+                        minor.map(|minor| Amount { minor, currency: booking.amount.currency.clone() })
+                    };
+                    let (refund, retained) = (amount(cancelled.refund), amount(cancelled.retained));
+                    let paid = cancelled.paid;
+                    Message::BookingCancelled(BookingCancelled { booking, by, paid, refund, retained })
                 })
             }
+            ShowEvent::SeatsCancelled(cancelled) => self
+                .booking(event, &cancelled.booking_id)
+                .await?
+                .map(|booking| Message::BookingSeatsCancelled(without(booking, cancelled))),
             ShowEvent::Completed(completed) => self
                 .booking(event, &completed.booking_id)
                 .await?
@@ -272,6 +281,19 @@ fn change_of(before: &ShowFold, change: &show::ShowChanged) -> Option<ShowChange
     Some(ShowChanged { show, changed, prices: prices(&change.prices, &before.currency) })
 }
 
+/// A booking as it stands after some of its seats were cancelled.
+fn without(before: Booking, cancelled: &show::BookingSeatsCancelled) -> BookingSeatsCancelled {
+    let amount = |minor| Amount { minor, currency: cancelled.pricing.currency.as_str().into() };
+    let gone = |seat: &SmolStr| cancelled.seat_ids.iter().any(|gone| gone.as_str() == seat);
+    let left = before.seat_ids.iter().filter(|seat| !gone(seat)).cloned().collect();
+    BookingSeatsCancelled {
+        booking: Booking { seat_ids: left, amount: amount(cancelled.pricing.total), ..before },
+        cancelled_seat_ids: cancelled.seat_ids.iter().map(|seat| seat.as_str().into()).collect(),
+        refund: amount(cancelled.refund),
+        retained: amount(cancelled.retained),
+    }
+}
+
 fn refund(event: &Recorded, request: &payment::RefundRequested) -> Refund {
     Refund {
         refund_id: request.refund_id.as_str().into(),
@@ -281,6 +303,7 @@ fn refund(event: &Recorded, request: &payment::RefundRequested) -> Refund {
         cause: match request.cause {
             payment::RefundCause::LatePayment => RefundCause::LatePayment,
             payment::RefundCause::BookingCancelled => RefundCause::BookingCancelled,
+            payment::RefundCause::SeatsCancelled => RefundCause::SeatsCancelled,
             payment::RefundCause::ShowCancelled => RefundCause::ShowCancelled,
             payment::RefundCause::Mismatch => RefundCause::Mismatch,
             payment::RefundCause::Unmatched => RefundCause::Unmatched,

@@ -7,11 +7,14 @@ use std::collections::hash_map::Entry as MapEntry;
 use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, RefundId, SeatId, ShowId};
 use marquee_domain::payment::PaymentEvent;
-use marquee_domain::show::{BookingStatus, SeatsLocked, ShowChanged, ShowDetails, ShowEvent};
+use marquee_domain::show::{
+    BookingSeatsCancelled, BookingStatus, SeatsLocked, ShowChanged, ShowDetails, ShowEvent,
+};
 use marquee_event_store::{Position, Recorded, StreamName};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::rows::{self, Booking, Refund};
+use super::refunds::Refunds;
+use super::rows::{self, Booking};
 use super::{NAME, RefundStatus};
 use crate::projector::{Parking, Poison};
 use crate::views::ViewsError;
@@ -176,6 +179,12 @@ impl<'a> Batch<'a> {
             ShowEvent::BookingCancelled(cancelled) => {
                 self.release(number, &cancelled.booking_id, CANCELLABLE, BookingStatus::Cancelled, at)
             }
+            ShowEvent::SeatsCancelled(cancelled) => {
+                let booking = self.booking_in(number, &cancelled.booking_id, &[BookingStatus::Confirmed])?;
+                booking.lose(cancelled, at)?;
+                self.let_go(number, &cancelled.booking_id, cancelled.seat_ids.clone());
+                Ok(())
+            }
             ShowEvent::Completed(completed) => {
                 let booking = self.booking_in(number, &completed.booking_id, &[BookingStatus::Confirmed])?;
                 booking.go(BookingStatus::Completed, at);
@@ -206,8 +215,7 @@ impl<'a> Batch<'a> {
             | PaymentEvent::Unmatched(_) => Ok(()),
             PaymentEvent::RefundRequested(requested) => {
                 let Some(row) = self.paid_booking(booking)? else { return Ok(()) };
-                let (id, amount) = (requested.refund_id.clone(), requested.amount.clone());
-                row.refund = Some(Refund { id, status: RefundStatus::Initiated, amount });
+                row.refunds.begin(requested);
                 row.position = recorded.position;
                 Ok(())
             }
@@ -228,12 +236,8 @@ impl<'a> Batch<'a> {
         at: Position,
     ) -> Result<(), Trouble> {
         let Some(row) = self.paid_booking(booking)? else { return Ok(()) };
-        let refund = row.refund.as_mut().ok_or(Poison::NothingToChange)?;
-        // The row shows the latest refund; what becomes of an earlier one does not touch it.
-        if refund.id == *id {
-            refund.status = to;
-            row.position = at;
-        }
+        row.refunds.end(id, to)?;
+        row.position = at;
         Ok(())
     }
 
@@ -318,7 +322,7 @@ impl<'a> Batch<'a> {
             pricing: None,
             confirmed_at: None,
             ticket_id: None,
-            refund: None,
+            refunds: Refunds::default(),
         };
         self.touched.insert(id.clone(), Touched { show: number, row, stored: false });
         Ok(())
@@ -348,14 +352,19 @@ impl<'a> Batch<'a> {
     ) -> Result<(), Trouble> {
         let booking = self.booking_in(number, id, from)?;
         booking.go(to, at);
-        for seat in booking.seat_ids.clone() {
+        let seats = booking.seat_ids.clone();
+        self.let_go(number, id, seats);
+        Ok(())
+    }
+
+    fn let_go(&mut self, number: i64, id: &BookingId, seats: Vec<SeatId>) {
+        for seat in seats {
             match self.taken.entry((number, seat)) {
                 MapEntry::Occupied(taken) if taken.get() == id => drop(taken.remove()),
                 MapEntry::Occupied(_) => {}
                 MapEntry::Vacant(stored) => drop(self.released.insert(stored.into_key(), id.clone())),
             }
         }
-        Ok(())
     }
 
     /// A booking of this show, in one of the states that an event may follow.
@@ -432,8 +441,20 @@ const CANCELLABLE: &[BookingStatus] =
     &[BookingStatus::SeatsLocked, BookingStatus::PaymentPending, BookingStatus::Confirmed];
 
 impl Booking {
-    fn go(&mut self, to: BookingStatus, at: Position) {
+    pub(super) fn go(&mut self, to: BookingStatus, at: Position) {
         self.status = to;
         self.position = at;
+    }
+
+    /// Loses some of its seats, but not all.
+    pub(super) fn lose(&mut self, cancelled: &BookingSeatsCancelled, at: Position) -> Result<(), Poison> {
+        let left = self.seat_ids.iter().filter(|seat| !cancelled.seat_ids.contains(seat));
+        let left: Vec<SeatId> = left.cloned().collect();
+        if left.is_empty() || left.len() + cancelled.seat_ids.len() != self.seat_ids.len() {
+            return Err(Poison::NothingToChange);
+        }
+        (self.seat_ids, self.pricing) = (left, Some(cancelled.pricing.clone()));
+        self.position = at;
+        Ok(())
     }
 }

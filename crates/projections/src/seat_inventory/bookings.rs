@@ -1,10 +1,10 @@
 //! What readers ask, of whichever adapter keeps the inventory.
 
-use marquee_domain::ids::{BookingId, UserId};
+use marquee_domain::ids::{BookingId, ShowId, UserId};
 
 use super::postgres::PostgresBookings;
 use super::query::EmbeddedBookings;
-use super::{BookingPage, BookingRow};
+use super::{BookingPage, BookingRow, RefundTotal};
 use crate::views::ViewsError;
 
 /// Reads bookings. Cheap to clone.
@@ -26,6 +26,14 @@ impl Bookings {
         match &self.0 {
             Source::Embedded(bookings) => bookings.get(id).await,
             Source::Postgres(bookings) => bookings.get(id).await,
+        }
+    }
+
+    /// What goes back of the money of a show's bookings, by status and currency, those that are owed first.
+    pub async fn refunds_of(&self, show: &ShowId) -> Result<Vec<RefundTotal>, ViewsError> {
+        match &self.0 {
+            Source::Embedded(bookings) => bookings.refunds_of(show).await,
+            Source::Postgres(bookings) => bookings.refunds_of(show).await,
         }
     }
 

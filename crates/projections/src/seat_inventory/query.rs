@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use marquee_domain::ids::{BookingId, UserId};
+use marquee_domain::ids::{BookingId, ShowId, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::refunds::totals;
 use super::rows::{self, booking_row};
 use super::schema::open_reader;
-use super::{BookingPage, BookingRow};
+use super::{BookingPage, BookingRow, RefundTotal};
 use crate::views::ViewsError;
 
 /// Idle connections that are kept. More are opened under load and closed after it.
@@ -76,6 +77,20 @@ impl EmbeddedBookings {
             found.truncate(limit as usize);
             let next_cursor = found.last().filter(|_| more).map(|(began, _)| began.to_string());
             Ok(BookingPage { bookings: found.into_iter().map(|(_, booking)| booking).collect(), next_cursor })
+        })
+        .await
+    }
+
+    pub async fn refunds_of(&self, show: &ShowId) -> Result<Vec<RefundTotal>, ViewsError> {
+        let show = show.clone();
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(
+                "SELECT b.refund_id, b.refund_status, b.refund_amount, b.refund_currency, b.refunds \
+                 FROM shows s JOIN bookings b INDEXED BY refunds_of_show ON b.show = s.show \
+                 WHERE s.show_id = ?1 AND (b.refund_id IS NOT NULL OR b.refunds IS NOT NULL)",
+            )?;
+            let rows = statement.query_map([show.as_str()], |row| rows::refunds(row, 0))?;
+            Ok(totals(rows.collect::<Result<Vec<_>, _>>()?))
         })
         .await
     }

@@ -11,21 +11,14 @@ use rusqlite::{Result, Row, Statement, params};
 use serde::Serialize;
 
 use super::reasons::Reasons;
-use super::{BookingRow, RefundRow, RefundStatus};
+use super::refunds::{Refund, Refunds};
+use super::{BookingRow, RefundStatus};
 
 /// The columns of a booking that [`Booking::read`] takes, in its order.
 pub(super) const COLUMNS: &str = "b.user_id, b.began, b.position, b.status, b.seats, b.expires_at, b.currency, \
     b.subtotal, b.discount, b.fees, b.tax, b.total, b.offers, b.confirmed_at, b.ticket_id, b.refund_id, \
-    b.refund_status, b.refund_amount, b.refund_currency";
-const COUNT: usize = 19;
-
-/// A refund, as the row holds it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Refund {
-    pub id: RefundId,
-    pub status: RefundStatus,
-    pub amount: Money,
-}
+    b.refund_status, b.refund_amount, b.refund_currency, b.refunds";
+const COUNT: usize = 20;
 
 /// A booking, as the row holds it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,7 +33,7 @@ pub(super) struct Booking {
     pub pricing: Option<Pricing>,
     pub confirmed_at: Option<Timestamp>,
     pub ticket_id: Option<TicketId>,
-    pub refund: Option<Refund>,
+    pub refunds: Refunds,
 }
 
 impl Booking {
@@ -62,14 +55,6 @@ impl Booking {
                 Some(reasons.unwrap_or_default().explain(pricing))
             }
         };
-        let refund = match row.get::<_, Option<String>>(at + 15)? {
-            None => None,
-            Some(id) => Some(Refund {
-                id: RefundId::new(id),
-                status: refund_status_of(row.get(at + 16)?, at + 16)?,
-                amount: Money::new(row.get(at + 17)?, currency_of(&row.get::<_, String>(at + 18)?, at + 18)?),
-            }),
-        };
         Ok(Self {
             user_id: UserId::new(row.get::<_, String>(at)?),
             began: position(row.get(at + 1)?),
@@ -83,14 +68,15 @@ impl Booking {
                 .map(|millis| instant(millis, at + 13))
                 .transpose()?,
             ticket_id: row.get::<_, Option<String>>(at + 14)?.map(TicketId::new),
-            refund,
+            refunds: refunds(row, at + 15)?,
         })
     }
 
     /// Inserts it as a new row.
     pub fn insert(&self, statement: &mut Statement<'_>, show: i64, booking: &str) -> Result<usize> {
         let seats = to_json(&self.seat_ids)?;
-        let (pricing, refund) = (self.pricing.as_ref(), self.refund.as_ref());
+        let (pricing, shown) = (self.pricing.as_ref(), self.refunds.shown());
+        let (refund, apart) = (shown.as_ref(), self.refunds.apart().map(to_json).transpose()?);
         statement.execute(params![
             show,
             booking,
@@ -109,16 +95,18 @@ impl Booking {
             reasons(pricing)?,
             self.confirmed_at.map(Timestamp::as_millisecond),
             self.ticket_id.as_ref().map(TicketId::as_str),
-            refund.map(|refund| refund.id.as_str()),
+            self.refunds.latest().map(RefundId::as_str),
             refund.map(|refund| refund_number(refund.status)),
             refund.map(|refund| refund.amount.minor),
             refund.map(|refund| refund.amount.currency.as_str()),
+            apart,
         ])
     }
 
     /// Writes over its row what may change after it began.
     pub fn update(&self, statement: &mut Statement<'_>, show: i64, booking: &str) -> Result<usize> {
-        let (pricing, refund) = (self.pricing.as_ref(), self.refund.as_ref());
+        let (pricing, shown) = (self.pricing.as_ref(), self.refunds.shown());
+        let (refund, apart) = (shown.as_ref(), self.refunds.apart().map(to_json).transpose()?);
         statement.execute(params![
             show,
             booking,
@@ -133,23 +121,26 @@ impl Booking {
             reasons(pricing)?,
             self.confirmed_at.map(Timestamp::as_millisecond),
             self.ticket_id.as_ref().map(TicketId::as_str),
-            refund.map(|refund| refund.id.as_str()),
+            self.refunds.latest().map(RefundId::as_str),
             refund.map(|refund| refund_number(refund.status)),
             refund.map(|refund| refund.amount.minor),
             refund.map(|refund| refund.amount.currency.as_str()),
             self.expires_at.as_millisecond(),
+            to_json(&self.seat_ids)?,
+            apart,
         ])
     }
 }
 
 pub(super) const INSERT: &str = "INSERT INTO bookings (show, booking, user_id, began, position, status, seats, \
     expires_at, currency, subtotal, discount, fees, tax, total, offers, confirmed_at, ticket_id, refund_id, \
-    refund_status, refund_amount, refund_currency) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+    refund_status, refund_amount, refund_currency, refunds) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
 
 pub(super) const UPDATE: &str = "UPDATE bookings SET position = ?3, status = ?4, currency = ?5, subtotal = ?6, \
     discount = ?7, fees = ?8, tax = ?9, total = ?10, offers = ?11, confirmed_at = ?12, ticket_id = ?13, \
-    refund_id = ?14, refund_status = ?15, refund_amount = ?16, refund_currency = ?17, expires_at = ?18 \
+    refund_id = ?14, refund_status = ?15, refund_amount = ?16, refund_currency = ?17, expires_at = ?18, \
+    seats = ?19, refunds = ?20 \
     WHERE show = ?1 AND booking = ?2";
 
 /// Reads [`COLUMNS`], then the show's id, theatre, start, end and time zone, then the booking's own part of its id.
@@ -170,9 +161,21 @@ pub(super) fn booking_row(row: &Row<'_>) -> Result<BookingRow> {
         pricing: booking.pricing,
         confirmed_at: booking.confirmed_at,
         ticket_id: booking.ticket_id,
-        refund: booking.refund.map(|refund| RefundRow { status: refund.status, amount: refund.amount }),
+        refund: booking.refunds.shown(),
         position: booking.position,
     })
+}
+
+/// Reads the columns of refunds, from `refund_id` on.
+pub(super) fn refunds(row: &Row<'_>, at: usize) -> Result<Refunds> {
+    if let Some(apart) = row.get::<_, Option<String>>(at + 4)? {
+        return Ok(Refunds::new(json(&apart, at + 4)?));
+    }
+    let Some(id) = row.get::<_, Option<String>>(at)? else { return Ok(Refunds::default()) };
+    let status = refund_status_of(row.get(at + 1)?, at + 1)?;
+    let currency = currency_of(&row.get::<_, String>(at + 3)?, at + 3)?;
+    let amount = Money::new(row.get(at + 2)?, currency);
+    Ok(Refunds::new(vec![Refund { id: RefundId::new(id), status, amount, aside: false }]))
 }
 
 pub(super) fn position(stored: i64) -> Position {
@@ -187,7 +190,7 @@ fn reasons(pricing: Option<&Pricing>) -> Result<Option<String>> {
     Reasons::of(pricing).map(|reasons| to_json(&reasons)).transpose()
 }
 
-fn to_json(value: &impl Serialize) -> Result<String> {
+fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::views::ViewsError;
 
 /// The version of these tables. A file of another version is made again from the log.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Shows are numbered as they come, so that rows and keys stay small. Bookings lie in the order in which they began, for
 /// that is how their ids grow: a page of events then touches a few neighbouring leaves, not one leaf a show. The key of `seats` is the second lock: no two live bookings own one seat of a show.
@@ -40,9 +40,11 @@ const TABLES: &str = "
         confirmed_at INTEGER,
         ticket_id TEXT,
         refund_id TEXT, refund_status INTEGER, refund_amount INTEGER, refund_currency TEXT,
+        refunds TEXT,
         PRIMARY KEY (booking, show)
     ) WITHOUT ROWID;
     CREATE INDEX bookings_of_user ON bookings (user_id, began);
+    CREATE INDEX refunds_of_show ON bookings (show) WHERE refund_id IS NOT NULL OR refunds IS NOT NULL;
     CREATE TABLE seats (
         show INTEGER NOT NULL,
         seat TEXT NOT NULL,

@@ -170,6 +170,7 @@ pub(super) mod tests {
             prices: BTreeMap::new(),
             sales: SalesWindow::default(),
             seat_rules: SeatRules::default(),
+            cancel_policy: None,
             rows: vec![LayoutRow { row_label: "A".into(), seats: vec![seat("A1"), seat("A2")] }],
         }
     }

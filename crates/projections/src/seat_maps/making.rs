@@ -169,6 +169,7 @@ impl Making {
                 | ShowEvent::Expired(_)
                 | ShowEvent::LockExtended(_)
                 | ShowEvent::BookingCancelled(_)
+                | ShowEvent::SeatsCancelled(_)
                 | ShowEvent::Completed(_)
                 | ShowEvent::TicketRedeemed(_),
             ) => Err(Poison::UnknownShow),

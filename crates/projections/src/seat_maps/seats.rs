@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use marquee_domain::ids::{BookingId, SeatId, ShowId};
-use marquee_domain::show::{BookingStatus, SeatsLocked, ShowDetails, ShowEvent};
+use marquee_domain::show::{BookingSeatsCancelled, BookingStatus, SeatsLocked, ShowDetails, ShowEvent};
 use marquee_event_store::Position;
 use serde::{Deserialize, Serialize};
 
@@ -212,6 +212,7 @@ impl Seats {
             ShowEvent::Failed(failed) => self.release(&failed.booking_id, PENDING),
             ShowEvent::Expired(expired) => self.release(&expired.booking_id, PENDING),
             ShowEvent::BookingCancelled(cancelled) => self.release(&cancelled.booking_id, CANCELLABLE),
+            ShowEvent::SeatsCancelled(cancelled) => self.lose(cancelled),
             ShowEvent::Completed(completed) => {
                 let holding = self.holding(&completed.booking_id, &[BookingStatus::Confirmed])?;
                 holding.status = BookingStatus::Completed;
@@ -287,6 +288,19 @@ impl Seats {
             self.states[seat as usize] = Seat::FREE;
         }
         self.holdings.remove(id);
+        Ok(())
+    }
+
+    fn lose(&mut self, cancelled: &BookingSeatsCancelled) -> Result<(), Poison> {
+        let gone = self.indices(&cancelled.seat_ids)?;
+        let holding = self.holding(&cancelled.booking_id, &[BookingStatus::Confirmed])?;
+        if gone.iter().any(|seat| !holding.seats.contains(seat)) {
+            return Err(Poison::NothingToChange);
+        }
+        holding.seats.retain(|seat| !gone.contains(seat));
+        for seat in gone {
+            self.states[seat as usize] = Seat::FREE;
+        }
         Ok(())
     }
 

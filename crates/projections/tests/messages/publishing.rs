@@ -34,6 +34,16 @@ async fn a_confirmed_booking_is_told_with_its_seats_amount_and_show_as_they_then
 }
 
 #[tokio::test]
+async fn a_booking_that_lost_seats_is_told_with_those_that_it_still_has_and_what_goes_back() {
+    let held = Queue::new().filled_from(&everything_that_is_told().await).await;
+    let told = held.iter().find(|held| held.subject == "marquee.booking.seats-cancelled").unwrap();
+    let Message::BookingSeatsCancelled(told) = read(&told.body).message else { panic!("{told:?}") };
+    assert_eq!((told.booking.seat_ids.to_vec(), told.booking.amount.minor), (vec!["C5".into()], 18_000));
+    assert_eq!(told.cancelled_seat_ids, ["C4"]);
+    assert_eq!((told.refund.minor, told.retained.minor), (17_000, 1_000));
+}
+
+#[tokio::test]
 async fn the_end_of_a_refund_tells_what_was_refunded_and_why() {
     let held = Queue::new().filled_from(&everything_that_is_told().await).await;
     let told = held.iter().find(|held| held.subject == "marquee.refund.succeeded").unwrap();

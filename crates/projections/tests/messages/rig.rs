@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, before, confirmed, refund_requested};
+use crate::world::{World, before, confirmed, refund_requested, seats_cancelled};
 
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -201,8 +201,16 @@ pub async fn everything_that_is_told() -> World {
 
     let cancelled = world.lock("sh_1", "5", "u_5", &["B4", "B5"], until).await;
     world.on_show("sh_1", confirmed(&cancelled)).await;
-    let by_customer =
-        BookingCancelled { booking_id: cancelled.clone(), by: CancelledBy::Customer, paid: true };
+    let some = world.lock("sh_1", "6", "u_6", &["C4", "C5"], until).await;
+    world.on_show("sh_1", confirmed(&some)).await;
+    world.on_show("sh_1", seats_cancelled(&some, 1, &["C4"], 18_000)).await;
+    let by_customer = BookingCancelled {
+        booking_id: cancelled.clone(),
+        by: CancelledBy::Customer,
+        paid: true,
+        refund: None,
+        retained: None,
+    };
     world.on_show("sh_1", by_customer).await;
     world.on_payment(&cancelled, refund_requested(&cancelled, "rf_1", 36_000)).await;
     world.on_payment(&cancelled, RefundSucceeded { refund_id: "rf_1".into() }).await;

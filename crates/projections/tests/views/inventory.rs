@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use marquee_domain::ids::BookingId;
-use marquee_domain::payment::{RefundFailed, RefundSucceeded};
+use marquee_domain::payment::{RefundCause, RefundFailed, RefundRequested, RefundSucceeded};
 use marquee_domain::show::{
     BookingCancelled, BookingExpired, BookingStatus, CancelledBy, ShowCancelled, ShowChanged,
 };
@@ -12,7 +12,8 @@ use marquee_projections::{
 };
 
 use crate::world::{
-    Past, World, before, confirmed, locked, open_views, open_views_on, redeemed, refund_requested, time,
+    Past, World, before, confirmed, locked, open_views, open_views_on, redeemed, refund_requested,
+    seats_cancelled, time,
 };
 
 const NAME: &str = "seat-inventory";
@@ -40,7 +41,8 @@ macro_rules! inventory_conforms {
 inventory_conforms! {
     a_booking_is_read_as_its_events_left_it,
     a_booking_that_nobody_made_is_not_there,
-    a_booking_shows_its_latest_refund,
+    a_booking_shows_the_sum_of_its_refunds_as_far_as_the_least_advanced,
+    seats_that_are_cancelled_are_free_and_the_booking_has_the_rest,
     a_customer_pages_through_own_bookings_from_the_newest,
     a_poison_event_parks_its_stream_alone_and_is_remembered,
     no_two_live_bookings_own_a_seat_within_a_page,
@@ -309,11 +311,20 @@ async fn a_booking_that_nobody_made_is_not_there(world: World) {
     }
 }
 
-async fn a_booking_shows_its_latest_refund(mut world: World) {
+async fn a_booking_shows_the_sum_of_its_refunds_as_far_as_the_least_advanced(mut world: World) {
     let id = world.lock("sh_1", "01", "u_1", &["A1"], time("2026-02-01T12:05:00Z")).await;
     world.confirm("sh_1", &id).await;
     world
-        .on_show("sh_1", BookingCancelled { booking_id: id.clone(), by: CancelledBy::Customer, paid: true })
+        .on_show(
+            "sh_1",
+            BookingCancelled {
+                booking_id: id.clone(),
+                by: CancelledBy::Customer,
+                paid: true,
+                refund: None,
+                retained: None,
+            },
+        )
         .await;
     let refund = async |world: &World| {
         world.caught_up().await;
@@ -322,17 +333,40 @@ async fn a_booking_shows_its_latest_refund(mut world: World) {
         booking.refund.map(|refund| (refund.status, refund.amount.minor))
     };
     assert_eq!(refund(&world).await, None);
+    let aside = RefundRequested { cause: RefundCause::Mismatch, ..refund_requested(&id, "rf_m", 5) };
+    world.on_payment(&id, aside).await;
+    assert_eq!(refund(&world).await, None, "money that nobody asked for is none of the price");
     world.on_payment(&id, refund_requested(&id, "rf_1", 100)).await;
     assert_eq!(refund(&world).await, Some((RefundStatus::Initiated, 100)));
-    world.on_payment(&id, refund_requested(&id, "rf_2", 18_000)).await;
-    world.on_payment(&id, RefundFailed { refund_id: "rf_1".into(), reason: "CLOSED".into() }).await;
-    assert_eq!(
-        refund(&world).await,
-        Some((RefundStatus::Initiated, 18_000)),
-        "an earlier one does not touch it"
-    );
-    world.on_payment(&id, RefundSucceeded { refund_id: "rf_2".into() }).await;
-    assert_eq!(refund(&world).await, Some((RefundStatus::Succeeded, 18_000)));
+    world.on_payment(&id, RefundSucceeded { refund_id: "rf_1".into() }).await;
+    assert_eq!(refund(&world).await, Some((RefundStatus::Succeeded, 100)));
+    world.on_payment(&id, refund_requested(&id, "rf_2", 17_900)).await;
+    assert_eq!(refund(&world).await, Some((RefundStatus::Initiated, 18_000)));
+    let totals = world.views.bookings.refunds_of(&"sh_1".into()).await.unwrap();
+    let told: Vec<_> = totals.iter().map(|total| (total.status, total.count, total.amount.minor)).collect();
+    assert_eq!(told, [(RefundStatus::Initiated, 2, 17_905), (RefundStatus::Succeeded, 1, 100)]);
+    assert_eq!(world.views.bookings.refunds_of(&"sh_2".into()).await.unwrap(), []);
+    world.on_payment(&id, RefundFailed { refund_id: "rf_2".into(), reason: "CLOSED".into() }).await;
+    assert_eq!(refund(&world).await, Some((RefundStatus::Failed, 18_000)));
+}
+
+async fn seats_that_are_cancelled_are_free_and_the_booking_has_the_rest(mut world: World) {
+    let until = time("2026-02-01T12:05:00Z");
+    let id = world.lock("sh_1", "01", "u_1", &["A1", "A2"], until).await;
+    world.confirm("sh_1", &id).await;
+    world.caught_up().await;
+    world.on_show("sh_1", seats_cancelled(&id, 1, &["A1"], 18_000)).await;
+    world.caught_up().await;
+    let booking = read(&world.views.bookings, &id).await.unwrap();
+    assert_eq!((booking.status, &booking.seat_ids), (BookingStatus::Confirmed, &vec!["A2".into()]));
+    assert_eq!(booking.pricing.unwrap().total, 18_000);
+    // The second lock lets them go as well, and keeps the others.
+    let next = world.lock("sh_1", "02", "u_2", &["A1"], until).await;
+    world.caught_up().await;
+    assert!(read(&world.views.bookings, &next).await.is_some());
+    world.on_show("sh_1", seats_cancelled(&id, 2, &["A2", "A1"], 0)).await;
+    world.caught_up().await;
+    assert_eq!(inventory(&world).parked.len(), 1, "all of its seats, or one of another booking, are no part");
 }
 
 async fn a_customer_pages_through_own_bookings_from_the_newest(mut world: World) {

@@ -6,7 +6,7 @@ use marquee_domain::ids::{SeatId, ShowId};
 use marquee_domain::show::{BookingCancelled, CancelledBy, SeatsBlocked, SeatsReleased, ShowCancelled};
 use marquee_projections::{AvailabilityStatus, SeatStatus};
 
-use crate::world::{World, before, time};
+use crate::world::{World, before, seats_cancelled, time};
 
 fn blocked(seats: &[&str]) -> SeatsBlocked {
     let seat_ids = seats.iter().map(|seat| (*seat).into()).collect();
@@ -109,13 +109,46 @@ async fn seats_are_free_again_once_their_booking_is_cancelled() {
     let id = world.lock("sh_1", "01", "u_1", &["A1", "A2"], time("2026-02-01T12:30:00Z")).await;
     world.confirm("sh_1", &id).await;
     world.on_show("sh_1", ShowCancelled::default()).await;
-    world.on_show("sh_1", BookingCancelled { booking_id: id, by: CancelledBy::Show, paid: true }).await;
+    world
+        .on_show(
+            "sh_1",
+            BookingCancelled {
+                booking_id: id,
+                by: CancelledBy::Show,
+                paid: true,
+                refund: None,
+                retained: None,
+            },
+        )
+        .await;
     world.caught_up().await;
     assert_eq!(
         world.views.seat_maps.availability(&show, before()).await.unwrap().unwrap().available_seats,
         10
     );
     assert!(world.views.catalogue.show(&show).unwrap().cancelled);
+}
+
+#[tokio::test]
+async fn seats_that_are_cancelled_are_free_again_and_the_others_stay_sold() {
+    let (mut world, show) = with_a_show(1).await;
+    let id = world.lock("sh_1", "01", "u_1", &["A1", "A2", "A3"], time("2026-02-01T12:30:00Z")).await;
+    world.confirm("sh_1", &id).await;
+    world.on_show("sh_1", seats_cancelled(&id, 1, &["A2"], 36_000)).await;
+    world.caught_up().await;
+    for reopened in [false, true] {
+        let seats = world.views.seat_maps.seats(&show, before()).await.unwrap().unwrap().seats;
+        let sold = seats.iter().filter(|(_, status)| *status == SeatStatus::Sold);
+        let sold: Vec<_> = sold.map(|(seat, _)| seat.as_str()).collect();
+        assert_eq!(sold, ["A1", "A3"], "{reopened}");
+        world.reopen_views().await;
+        world.caught_up().await;
+    }
+    let (by, refund, retained) = (CancelledBy::Customer, Some(0), Some(36_000));
+    world.on_show("sh_1", BookingCancelled { booking_id: id, by, paid: true, refund, retained }).await;
+    world.caught_up().await;
+    let availability = world.views.seat_maps.availability(&show, before()).await.unwrap().unwrap();
+    assert_eq!(availability.available_seats, 10);
 }
 
 #[tokio::test]

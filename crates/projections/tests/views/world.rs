@@ -174,6 +174,7 @@ impl World {
             area: "Malleshwaram".into(),
             address: None,
             seat_rules: SeatRules::default(),
+            cancel_policy: None,
         };
         let added = TheatreEvent::from(TheatreAdded { theatre, request: None });
         self.append(StreamName::theatre(&id.into()), vec![added.into()]).await;
@@ -275,6 +276,7 @@ pub fn screening(id: &str, movie: &str, start: &str, rows: usize) -> ShowDetails
         prices: BTreeMap::from([(SeatType::Regular, 18_000), (SeatType::Premium, 25_050)]),
         sales: SalesWindow::default(),
         seat_rules: SeatRules::default(),
+        cancel_policy: None,
         rows: layout(rows),
     }
 }
@@ -335,6 +337,20 @@ pub fn refund_requested(id: &BookingId, refund: &str, minor: i64) -> RefundReque
         payment_intent_id: "pi_1".into(),
         amount: Money::new(minor, Currency::inr()),
         cause: RefundCause::BookingCancelled,
+        part: None,
+    }
+}
+
+/// Seats of a booking are cancelled, of whose price so much is left.
+pub fn seats_cancelled(id: &BookingId, part: u32, seats: &[&str], left: i64) -> BookingSeatsCancelled {
+    BookingSeatsCancelled {
+        booking_id: id.clone(),
+        seat_ids: seats.iter().map(|seat| SeatId::from(*seat)).collect(),
+        part,
+        pricing: Pricing::of_seats(Currency::inr(), [left]),
+        refund: 17_000,
+        retained: 1_000,
+        request: None,
     }
 }
 
@@ -389,8 +405,14 @@ impl Past {
                 }
                 16 => {
                     self.end_pending(world, |id| {
-                        BookingCancelled { booking_id: id.clone(), by: CancelledBy::Customer, paid: false }
-                            .into()
+                        BookingCancelled {
+                            booking_id: id.clone(),
+                            by: CancelledBy::Customer,
+                            paid: false,
+                            refund: None,
+                            retained: None,
+                        }
+                        .into()
                     })
                     .await;
                 }
@@ -442,6 +464,22 @@ impl Past {
         self.pending.push((show.to_owned(), id));
     }
 
+    /// A seat of a booking that has more goes back, with its refund.
+    async fn cancel_seat(&mut self, world: &mut World, show: &str, id: &BookingId) {
+        let of_it = self.seats.iter().filter(|(_, holder)| *holder == id);
+        let mut seats: Vec<String> = of_it.map(|((_, seat), _)| seat.clone()).collect();
+        seats.sort_unstable();
+        let Some(seat) = seats.pop().filter(|_| !seats.is_empty() && self.dice.roll(2) == 0) else { return };
+        let left = 18_000 * i64::try_from(seats.len()).unwrap();
+        world.on_show(show, seats_cancelled(id, 1, &[&seat], left)).await;
+        self.seats.remove(&(show.to_owned(), seat));
+        let part = RefundRequested { part: Some(1), ..refund_requested(id, "rf_part_1", 17_000) };
+        world.on_payment(id, part).await;
+        if self.dice.roll(2) == 0 {
+            world.on_payment(id, RefundSucceeded { refund_id: "rf_part_1".into() }).await;
+        }
+    }
+
     async fn end_pending(&mut self, world: &mut World, event: impl Fn(&BookingId) -> ShowEvent) {
         if self.pending.is_empty() {
             return;
@@ -461,13 +499,20 @@ impl Past {
             return;
         }
         let (show, id) = self.confirmed.swap_remove(self.dice.roll(self.confirmed.len()));
+        self.cancel_seat(world, &show, &id).await;
         if self.dice.roll(3) == 0 {
             world.on_show(&show, redeemed(&id)).await;
             world.on_show(&show, BookingCompleted { booking_id: id }).await;
             return;
         }
         self.seats.retain(|_, holder| *holder != id);
-        let cancelled = BookingCancelled { booking_id: id.clone(), by: CancelledBy::Customer, paid: true };
+        let cancelled = BookingCancelled {
+            booking_id: id.clone(),
+            by: CancelledBy::Customer,
+            paid: true,
+            refund: None,
+            retained: None,
+        };
         world.on_show(&show, cancelled).await;
         world.on_payment(&id, refund_requested(&id, "rf_1", 18_000)).await;
         match self.dice.roll(3) {

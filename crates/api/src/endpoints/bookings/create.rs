@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Customer;
 use crate::body::Json;
-use crate::endpoints::bookings::BookingBody;
+use crate::endpoints::bookings::{BookingBody, PricingBody};
 use crate::endpoints::{id, text};
 use crate::error::{ApiError, ErrorEnvelope};
 use crate::{idempotency, wire};
@@ -114,6 +114,8 @@ pub(crate) async fn create(
         let status =
             if made.booking.is_free() { BookingStatus::Confirmed } else { BookingStatus::PaymentPending };
         let mut body = BookingBody::new(&made.booking, &made.show, status.as_str());
+        body.seats = made.booking.first_seats().to_vec();
+        body.pricing = made.booking.first_pricing().map(PricingBody::from);
         if let Some(first) = made.booking.extended_from {
             body.expires_at = wire::local(first, &made.show.timezone);
         }

@@ -46,7 +46,8 @@ pub(crate) async fn read(
     // What is not final may have moved on since the view saw it: its stream knows.
     let settled = row.filter(|row| match row.status {
         BookingStatus::Completed | BookingStatus::Failed | BookingStatus::Expired => true,
-        BookingStatus::Cancelled => row.refund.is_some() || row.confirmed_at.is_none(),
+        // What it was owed once may be more by now.
+        BookingStatus::Cancelled => row.confirmed_at.is_none(),
         BookingStatus::SeatsLocked | BookingStatus::PaymentPending | BookingStatus::Confirmed => false,
     });
     let body = if let Some(row) = settled {

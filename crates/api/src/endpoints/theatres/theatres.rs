@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::Partner;
 use crate::body::Json;
+use crate::endpoints::theatres::cancel_policy::CancelPolicyBody;
 use crate::endpoints::{id, text};
 use crate::error::{ApiError, ErrorEnvelope};
 use crate::query::Segments;
@@ -34,6 +35,10 @@ pub(crate) struct TheatreBody {
     #[serde(default, skip_serializing_if = "SeatRulesBody::is_none")]
     #[schema(required = false)]
     seat_rules: SeatRulesBody,
+    /// What a customer who cancels gets back; everything until the start where it is absent. A show keeps what it was when it was
+    /// scheduled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cancel_policy: Option<CancelPolicyBody>,
 }
 
 /// What a theatre asks of how its seats are booked. What is not said is no rule.
@@ -92,6 +97,7 @@ impl TheatreBody {
             area: text("area", &self.area)?,
             address: self.address.as_deref().map(|address| text("address", address)).transpose()?,
             seat_rules: self.seat_rules.rules(),
+            cancel_policy: self.cancel_policy.as_ref().map(CancelPolicyBody::policy),
         })
     }
 }
@@ -104,6 +110,7 @@ pub(super) fn body(theatre: &TheatreDetails) -> TheatreBody {
         area: theatre.area.to_string(),
         address: theatre.address.as_ref().map(ToString::to_string),
         seat_rules: SeatRulesBody::of(&theatre.seat_rules),
+        cancel_policy: theatre.cancel_policy.as_ref().map(CancelPolicyBody::of),
     }
 }
 

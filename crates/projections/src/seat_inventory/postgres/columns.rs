@@ -1,10 +1,10 @@
 //! Writes what a page came to: a statement for each kind of change, a column of values for each of its parameters.
 
-use marquee_domain::ids::{BookingId, ShowId, TicketId};
-use marquee_domain::money::Currency;
+use marquee_domain::ids::{BookingId, RefundId, ShowId, TicketId};
 use marquee_domain::pricing::Pricing;
 use sqlx::{Postgres, Transaction};
 
+use super::super::RefundRow;
 use super::super::reasons::Reasons;
 use super::super::rows::stored;
 use super::fold::{Fold, Place, Touched};
@@ -120,11 +120,13 @@ async fn update_bookings(
     if known.is_empty() {
         return Ok(());
     }
+    let seats = known.iter().map(|(_, touched)| rows::to_json(&touched.row.seat_ids));
     let update = sqlx::query(sql::UPDATE_BOOKINGS)
         .bind(generation)
         .bind(known.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())
         .bind(known.iter().map(|(_, touched)| stored(touched.row.position)).collect::<Vec<_>>())
         .bind(known.iter().map(|(_, touched)| touched.row.status.as_str()).collect::<Vec<_>>())
+        .bind(seats.collect::<sqlx::Result<Vec<_>>>()?)
         .bind(deadlines(known));
     later(update, known)?.execute(&mut **transaction).await?;
     Ok(())
@@ -137,7 +139,10 @@ fn later<'q>(query: Query<'q>, rows: &Rows<'q>) -> sqlx::Result<Query<'q>> {
     fn amounts(rows: &Rows<'_>, amount: impl Fn(&Pricing) -> i64) -> Vec<Option<i64>> {
         rows.iter().map(|(_, touched)| touched.row.pricing.as_ref().map(&amount)).collect()
     }
-    let refunds = || rows.iter().map(|(_, touched)| touched.row.refund.as_ref());
+    let shown: Vec<Option<RefundRow>> = rows.iter().map(|(_, touched)| touched.row.refunds.shown()).collect();
+    let refunds = || shown.iter().map(Option::as_ref);
+    let latest = rows.iter().map(|(_, touched)| touched.row.refunds.latest().map(RefundId::as_str));
+    let apart = rows.iter().map(|(_, touched)| touched.row.refunds.apart().map(rows::to_json).transpose());
     let prices = || rows.iter().map(|(_, touched)| touched.row.pricing.as_ref());
     let offers = prices().map(|price| Reasons::of(price).as_ref().map(rows::to_json).transpose());
     let confirmed =
@@ -153,7 +158,7 @@ fn later<'q>(query: Query<'q>, rows: &Rows<'q>) -> sqlx::Result<Query<'q>> {
         .bind(offers.collect::<sqlx::Result<Vec<_>>>()?)
         .bind(confirmed.collect::<Vec<_>>())
         .bind(tickets.collect::<Vec<_>>())
-        .bind(refunds().map(|refund| refund.map(|refund| refund.id.as_str())).collect::<Vec<_>>())
+        .bind(latest.collect::<Vec<_>>())
         .bind(
             refunds()
                 .map(|refund| refund.map(|refund| rows::refund_status(refund.status)))
@@ -162,7 +167,8 @@ fn later<'q>(query: Query<'q>, rows: &Rows<'q>) -> sqlx::Result<Query<'q>> {
         .bind(refunds().map(|refund| refund.map(|refund| refund.amount.minor)).collect::<Vec<_>>())
         .bind(
             refunds()
-                .map(|refund| refund.map(|refund| Currency::as_str(&refund.amount.currency)))
+                .map(|refund| refund.map(|refund| refund.amount.currency.to_string()))
                 .collect::<Vec<_>>(),
-        ))
+        )
+        .bind(apart.collect::<sqlx::Result<Vec<_>>>()?))
 }

@@ -9,7 +9,8 @@ use marquee_domain::payment::PaymentEvent;
 use marquee_domain::show::{BookingStatus, SeatsLocked, ShowDetails, ShowEvent};
 use marquee_event_store::{Position, Recorded, StreamName};
 
-use super::super::rows::{Booking, Refund};
+use super::super::refunds::Refunds;
+use super::super::rows::Booking;
 use super::super::{NAME, RefundStatus};
 use crate::projector::{Parking, Poison};
 use crate::status::ParkedStream;
@@ -76,6 +77,7 @@ impl Wanted {
             ShowEvent::Failed(event) => &event.booking_id,
             ShowEvent::Expired(event) => &event.booking_id,
             ShowEvent::BookingCancelled(event) => &event.booking_id,
+            ShowEvent::SeatsCancelled(event) => &event.booking_id,
             ShowEvent::Completed(event) => &event.booking_id,
         };
         if !begun.contains(booking) {
@@ -221,7 +223,7 @@ impl<'a> Fold<'a> {
             ShowEvent::PaymentPending(priced) => {
                 let booking = self.booking_in(show, &priced.booking_id, &[BookingStatus::SeatsLocked])?;
                 booking.pricing = Some(priced.pricing.clone());
-                go(booking, BookingStatus::PaymentPending, at);
+                booking.go(BookingStatus::PaymentPending, at);
             }
             ShowEvent::LockExtended(extended) => {
                 let booking = self.booking_in(show, &extended.booking_id, PENDING)?;
@@ -233,7 +235,7 @@ impl<'a> Fold<'a> {
                     self.booking_in(show, &confirmed.booking_id, &[BookingStatus::PaymentPending])?;
                 booking.confirmed_at = Some(confirmed.confirmed_at);
                 booking.ticket_id = Some(confirmed.ticket_id.clone());
-                go(booking, BookingStatus::Confirmed, at);
+                booking.go(BookingStatus::Confirmed, at);
             }
             ShowEvent::Failed(failed) => {
                 self.release(show, &failed.booking_id, PENDING, BookingStatus::Failed, at)?;
@@ -244,9 +246,14 @@ impl<'a> Fold<'a> {
             ShowEvent::BookingCancelled(cancelled) => {
                 self.release(show, &cancelled.booking_id, CANCELLABLE, BookingStatus::Cancelled, at)?;
             }
+            ShowEvent::SeatsCancelled(cancelled) => {
+                let booking = self.booking_in(show, &cancelled.booking_id, &[BookingStatus::Confirmed])?;
+                booking.lose(cancelled, at)?;
+                self.let_go(show, &cancelled.booking_id, cancelled.seat_ids.clone());
+            }
             ShowEvent::Completed(completed) => {
                 let booking = self.booking_in(show, &completed.booking_id, &[BookingStatus::Confirmed])?;
-                go(booking, BookingStatus::Completed, at);
+                booking.go(BookingStatus::Completed, at);
             }
         }
         Ok(())
@@ -275,8 +282,7 @@ impl<'a> Fold<'a> {
             | PaymentEvent::Unmatched(_) => Ok(()),
             PaymentEvent::RefundRequested(requested) => {
                 let Some(row) = self.paid_booking(booking)? else { return Ok(()) };
-                let (id, amount) = (requested.refund_id.clone(), requested.amount.clone());
-                row.refund = Some(Refund { id, status: RefundStatus::Initiated, amount });
+                row.refunds.begin(requested);
                 row.position = at;
                 Ok(())
             }
@@ -297,12 +303,8 @@ impl<'a> Fold<'a> {
         at: Position,
     ) -> Result<(), Poison> {
         let Some(row) = self.paid_booking(booking)? else { return Ok(()) };
-        let refund = row.refund.as_mut().ok_or(Poison::NothingToChange)?;
-        // The row shows the latest refund; what becomes of an earlier one does not touch it.
-        if refund.id == *id {
-            refund.status = to;
-            row.position = at;
-        }
+        row.refunds.end(id, to)?;
+        row.position = at;
         Ok(())
     }
 
@@ -372,7 +374,7 @@ impl<'a> Fold<'a> {
             pricing: None,
             confirmed_at: None,
             ticket_id: None,
-            refund: None,
+            refunds: Refunds::default(),
         };
         self.touched.insert(id.clone(), Touched { show: show.clone(), row, stored: false });
         Ok(())
@@ -392,8 +394,14 @@ impl<'a> Fold<'a> {
         at: Position,
     ) -> Result<(), Poison> {
         let booking = self.booking_in(show, id, from)?;
-        go(booking, to, at);
-        for seat in booking.seat_ids.clone() {
+        booking.go(to, at);
+        let seats = booking.seat_ids.clone();
+        self.let_go(show, id, seats);
+        Ok(())
+    }
+
+    fn let_go(&mut self, show: &ShowId, id: &BookingId, seats: Vec<SeatId>) {
+        for seat in seats {
             let place = (show.clone(), seat);
             match self.taken.get(&place) {
                 Some(holder) if holder == id => drop(self.taken.remove(&place)),
@@ -401,7 +409,6 @@ impl<'a> Fold<'a> {
                 None => drop(self.released.insert(place, id.clone())),
             }
         }
-        Ok(())
     }
 
     /// A booking of this show, in one of the states that an event may follow.
@@ -435,11 +442,6 @@ impl<'a> Fold<'a> {
 const PENDING: &[BookingStatus] = &[BookingStatus::SeatsLocked, BookingStatus::PaymentPending];
 const CANCELLABLE: &[BookingStatus] =
     &[BookingStatus::SeatsLocked, BookingStatus::PaymentPending, BookingStatus::Confirmed];
-
-fn go(booking: &mut Booking, to: BookingStatus, at: Position) {
-    booking.status = to;
-    booking.position = at;
-}
 
 fn millis(instant: jiff::Timestamp) -> i64 {
     instant.as_millisecond()

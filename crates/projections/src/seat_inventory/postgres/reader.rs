@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use marquee_domain::ids::{BookingId, UserId};
+use marquee_domain::ids::{BookingId, ShowId, UserId};
 use marquee_event_store::Position;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Row, raw_sql};
 
 use super::super::content::Content;
-use super::super::{BookingPage, BookingRow};
+use super::super::refunds::totals;
+use super::super::{BookingPage, BookingRow, RefundTotal};
 use super::{rows, sql};
 use crate::fingerprint::{Canonical, Fingerprint};
 use crate::postgres::bounded;
@@ -50,6 +51,16 @@ impl PostgresBookings {
         let last = found.last().filter(|_| more).map(|row| row.try_get::<i64, _>("began")).transpose()?;
         let bookings = found.iter().map(rows::booking_row).collect::<sqlx::Result<_>>()?;
         Ok(BookingPage { bookings, next_cursor: last.map(|began| began.to_string()) })
+    }
+
+    pub async fn refunds_of(&self, show: &ShowId) -> Result<Vec<RefundTotal>, ViewsError> {
+        let from = BookingId::compose(show, "");
+        // The next character after the one that ends the show's part.
+        let until = format!("{}`", from.as_str().strip_suffix('_').unwrap_or_default());
+        let query = sqlx::query(sql::REFUNDS_OF_SHOW).bind(show.as_str()).bind(from.as_str()).bind(until);
+        let found: Vec<PgRow> = self.read(PATIENCE, query.fetch_all(&self.pool)).await?;
+        let refunds = found.iter().map(rows::refunds).collect::<sqlx::Result<Vec<_>>>()?;
+        Ok(totals(refunds))
     }
 
     /// While the database is known to be out, nobody waits for it.

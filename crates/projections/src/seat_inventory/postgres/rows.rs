@@ -12,8 +12,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{Error, Result, Row};
 
 use super::super::reasons::Reasons;
-use super::super::rows::{Booking, Refund, position};
-use super::super::{BookingRow, RefundRow, RefundStatus};
+use super::super::refunds::{Refund, Refunds};
+use super::super::rows::{Booking, position};
+use super::super::{BookingRow, RefundStatus};
 use crate::status::ParkedStream;
 
 const STATUSES: [BookingStatus; 7] = [
@@ -50,14 +51,6 @@ pub(super) fn booking(row: &PgRow) -> Result<Booking> {
             Some(reasons.unwrap_or_default().explain(pricing))
         }
     };
-    let refund = match row.try_get::<Option<&str>, _>("refund_id")? {
-        None => None,
-        Some(id) => Some(Refund {
-            id: RefundId::new(id),
-            status: refund_status_of(row.try_get("refund_status")?)?,
-            amount: Money::new(row.try_get("refund_amount")?, currency(row.try_get("refund_currency")?)?),
-        }),
-    };
     Ok(Booking {
         user_id: UserId::new(row.try_get::<&str, _>("user_id")?),
         began: position(row.try_get("began")?),
@@ -68,8 +61,18 @@ pub(super) fn booking(row: &PgRow) -> Result<Booking> {
         pricing,
         confirmed_at: row.try_get::<Option<i64>, _>("confirmed_at")?.map(instant).transpose()?,
         ticket_id: row.try_get::<Option<&str>, _>("ticket_id")?.map(TicketId::new),
-        refund,
+        refunds: refunds(row)?,
     })
+}
+
+pub(super) fn refunds(row: &PgRow) -> Result<Refunds> {
+    if let Some(apart) = row.try_get::<Option<&str>, _>("refunds")? {
+        return Ok(Refunds::new(json(apart)?));
+    }
+    let Some(id) = row.try_get::<Option<&str>, _>("refund_id")? else { return Ok(Refunds::default()) };
+    let status = refund_status_of(row.try_get("refund_status")?)?;
+    let amount = Money::new(row.try_get("refund_amount")?, currency(row.try_get("refund_currency")?)?);
+    Ok(Refunds::new(vec![Refund { id: RefundId::new(id), status, amount, aside: false }]))
 }
 
 pub(super) fn booking_row(row: &PgRow) -> Result<BookingRow> {
@@ -88,7 +91,7 @@ pub(super) fn booking_row(row: &PgRow) -> Result<BookingRow> {
         pricing: booking.pricing,
         confirmed_at: booking.confirmed_at,
         ticket_id: booking.ticket_id,
-        refund: booking.refund.map(|refund| RefundRow { status: refund.status, amount: refund.amount }),
+        refund: booking.refunds.shown(),
         position: booking.position,
     })
 }
@@ -125,7 +128,7 @@ fn status_of(text: &str) -> Result<BookingStatus> {
     status.ok_or_else(|| unreadable(format!("{text} is no status of a booking")))
 }
 
-pub(super) fn to_json(value: &impl Serialize) -> Result<String> {
+pub(super) fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::Encode(error.into()))
 }
 

@@ -38,7 +38,7 @@ pub(super) const KNOWN_SHOWS: &str = "
 pub(super) const KNOWN_BOOKINGS: &str = "
     SELECT b.booking_id, b.user_id, b.began, b.position, b.status, b.seat_ids, b.expires_at, b.currency, b.subtotal,
            b.discount, b.fees, b.tax, b.total, b.offers, b.confirmed_at, b.ticket_id, b.refund_id, b.refund_status,
-           b.refund_amount, b.refund_currency
+           b.refund_amount, b.refund_currency, b.refunds
     FROM UNNEST($2::text[]) AS w (booking_id)
     JOIN bookings b ON b.generation = $1 AND b.booking_id = w.booking_id";
 
@@ -71,37 +71,48 @@ pub(super) const TAKE_SEATS: &str = "
 pub(super) const INSERT_BOOKINGS: &str = "
     INSERT INTO bookings (generation, booking_id, show_id, user_id, began, position, status, seat_ids, expires_at,
         currency, subtotal, discount, fees, tax, total, offers, confirmed_at, ticket_id,
-        refund_id, refund_status, refund_amount, refund_currency)
+        refund_id, refund_status, refund_amount, refund_currency, refunds)
     SELECT $1, n.* FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
         $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-        $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[]) AS n";
+        $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[],
+        $23::text[]) AS n";
 
 pub(super) const UPDATE_BOOKINGS: &str = "
-    UPDATE bookings b SET position = n.position, status = n.status, expires_at = n.expires_at, currency = n.currency, subtotal = n.subtotal,
-        discount = n.discount, fees = n.fees, tax = n.tax, total = n.total, offers = n.offers,
-        confirmed_at = n.confirmed_at, ticket_id = n.ticket_id, refund_id = n.refund_id,
-        refund_status = n.refund_status, refund_amount = n.refund_amount, refund_currency = n.refund_currency
-    FROM UNNEST($2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
-        $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::bigint[],
-        $18::text[]) AS n (booking_id, position, status, expires_at, currency, subtotal, discount, fees, tax, total, offers,
-        confirmed_at, ticket_id, refund_id, refund_status, refund_amount, refund_currency)
+    UPDATE bookings b SET position = n.position, status = n.status, seat_ids = n.seat_ids, expires_at = n.expires_at,
+        currency = n.currency, subtotal = n.subtotal, discount = n.discount, fees = n.fees, tax = n.tax, total = n.total,
+        offers = n.offers, confirmed_at = n.confirmed_at, ticket_id = n.ticket_id, refund_id = n.refund_id,
+        refund_status = n.refund_status, refund_amount = n.refund_amount, refund_currency = n.refund_currency,
+        refunds = n.refunds
+    FROM UNNEST($2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[],
+        $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[],
+        $18::bigint[], $19::text[], $20::text[]) AS n (booking_id, position, status, seat_ids, expires_at, currency,
+        subtotal, discount, fees, tax, total, offers, confirmed_at, ticket_id, refund_id, refund_status, refund_amount,
+        refund_currency, refunds)
     WHERE b.generation = $1 AND b.booking_id = n.booking_id";
 
 pub(super) const BOOKING: &str = "
     SELECT b.booking_id, b.user_id, b.began, b.position, b.status, b.seat_ids, b.expires_at, b.currency, b.subtotal,
            b.discount, b.fees, b.tax, b.total, b.offers, b.confirmed_at, b.ticket_id, b.refund_id, b.refund_status,
-           b.refund_amount, b.refund_currency, s.show_id, s.theatre_id, s.start_time, s.end_time, s.timezone
+           b.refund_amount, b.refund_currency, b.refunds, s.show_id, s.theatre_id, s.start_time, s.end_time, s.timezone
     FROM bookings b JOIN shows s ON s.generation = b.generation AND s.show_id = b.show_id
     WHERE b.generation = (SELECT generation FROM generations WHERE state = 'SERVING') AND b.booking_id = $1";
 
 pub(super) const BOOKINGS_OF_USER: &str = "
     SELECT b.booking_id, b.user_id, b.began, b.position, b.status, b.seat_ids, b.expires_at, b.currency, b.subtotal,
            b.discount, b.fees, b.tax, b.total, b.offers, b.confirmed_at, b.ticket_id, b.refund_id, b.refund_status,
-           b.refund_amount, b.refund_currency, s.show_id, s.theatre_id, s.start_time, s.end_time, s.timezone
+           b.refund_amount, b.refund_currency, b.refunds, s.show_id, s.theatre_id, s.start_time, s.end_time, s.timezone
     FROM bookings b JOIN shows s ON s.generation = b.generation AND s.show_id = b.show_id
     WHERE b.generation = (SELECT generation FROM generations WHERE state = 'SERVING')
       AND b.user_id = $1 AND b.began < $2
     ORDER BY b.began DESC LIMIT $3";
+
+/// A booking's id begins with its show's: its key finds them.
+pub(super) const REFUNDS_OF_SHOW: &str = "
+    SELECT b.refund_id, b.refund_status, b.refund_amount, b.refund_currency, b.refunds
+    FROM bookings b
+    WHERE b.generation = (SELECT generation FROM generations WHERE state = 'SERVING')
+      AND b.booking_id >= $2 AND b.booking_id < $3 AND b.show_id = $1
+      AND (b.refund_id IS NOT NULL OR b.refunds IS NOT NULL)";
 
 pub(super) const ALL_SHOWS: &str = "
     SELECT show_id, theatre_id, start_time, end_time, timezone, cancelled FROM shows WHERE generation = $1 ORDER BY show_id";
@@ -109,7 +120,7 @@ pub(super) const ALL_SHOWS: &str = "
 pub(super) const ALL_BOOKINGS: &str = "
     SELECT booking_id, user_id, began, position, status, seat_ids, expires_at, currency, subtotal,
            discount, fees, tax, total, offers, confirmed_at, ticket_id, refund_id, refund_status,
-           refund_amount, refund_currency, show_id
+           refund_amount, refund_currency, refunds, show_id
     FROM bookings WHERE generation = $1 ORDER BY show_id, booking_id";
 
 pub(super) const ALL_SEATS: &str = "
@@ -139,6 +150,7 @@ pub(super) const ALL: &[&str] = &[
     UPDATE_BOOKINGS,
     BOOKING,
     BOOKINGS_OF_USER,
+    REFUNDS_OF_SHOW,
     ALL_SHOWS,
     ALL_BOOKINGS,
     ALL_SEATS,
