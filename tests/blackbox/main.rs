@@ -10,6 +10,7 @@ mod booking_life;
 mod browse;
 mod catalogue_search;
 mod command_line;
+mod customers;
 mod damage;
 mod hot_seat;
 mod kurrent;

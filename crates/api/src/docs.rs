@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::app::App;
-use crate::endpoints::{audit, bookings, catalogue, ops, payments, pricing, shows, theatres};
+use crate::endpoints::{audit, bookings, catalogue, customers, ops, payments, pricing, shows, theatres};
 
 struct Bearer;
 
@@ -61,6 +61,10 @@ impl Modify for Bearer {
         bookings::read::read,
         bookings::cancel::cancel,
         bookings::extend::extend,
+        customers::read::read,
+        customers::keep::keep,
+        customers::erase::erase_own,
+        customers::erase::erase,
         payments::initiate::initiate,
         payments::webhook::webhook,
         audit::log::log,

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod bookings;
 pub(crate) mod catalogue;
+pub(crate) mod customers;
 pub(crate) mod ops;
 pub(crate) mod payments;
 pub(crate) mod pricing;
@@ -11,7 +12,7 @@ pub(crate) mod theatres;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
 use crate::docs;
@@ -50,6 +51,11 @@ pub(crate) fn router() -> Router<App> {
         .route("/bookings/{bookingId}/payments", post(payments::initiate::initiate))
         .route("/bookings/{bookingId}/cancel", post(bookings::cancel::cancel))
         .route("/bookings/{bookingId}/extend", post(bookings::extend::extend))
+        .route(
+            "/customers/me",
+            get(customers::read::read).put(customers::keep::keep).delete(customers::erase::erase_own),
+        )
+        .route("/customers/{userId}", delete(customers::erase::erase))
         .route("/payments/webhooks/{provider}", post(payments::webhook::webhook))
         .route("/audit/events", get(audit::log::log))
         .route("/audit/streams/{stream}/events", get(audit::stream::stream))

@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use marquee_commands::CommandError;
 use marquee_domain::catalogue::CatalogueRejection;
+use marquee_domain::customer::CustomerRejection;
 use marquee_domain::ids::SeatId;
 use marquee_domain::offer::OfferRejection;
 use marquee_domain::payment::PaymentRejection;
@@ -172,6 +173,10 @@ impl From<CommandError> for ApiError {
             CommandError::Offer(rejection) => rejection.into(),
             CommandError::Policy(PolicyRejection::KeyReused(_)) => key_reused(),
             CommandError::Redemption(rejection) => validation(sentence(&rejection)),
+            CommandError::Customer(CustomerRejection::Erased) => {
+                let message = "The customer's data was erased, for good.";
+                Self::new(StatusCode::GONE, "CUSTOMER_ERASED", message)
+            }
             CommandError::UnknownCoupon(code) => validation(format!("There is no coupon {code}."))
                 .with_details(json!({ "field": "couponCode", "couponCode": code })),
             CommandError::Overlap(show) => {

@@ -1,11 +1,17 @@
 //! Personal data, apart from the log and encrypted: events hold opaque ids only.
 
+mod customers;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
 use aws_lc_rs::hmac;
+use marquee_domain::customer::Contact;
+use marquee_domain::ids::UserId;
 use rusqlite::{Connection, OptionalExtension, params};
+
+use self::customers::CustomerFiles;
 
 /// Why a contact could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +25,9 @@ pub enum ContactsError {
     /// Another thread failed while it held the file.
     #[error("the contacts file is out")]
     Poisoned,
+    /// Something reads it: what was deleted may yet lie in the log beside it.
+    #[error("the contacts file is in use")]
+    StillInUse,
 }
 
 /// How to reach people and companies. AES-256-GCM, each entry bound to its subject.
@@ -27,10 +36,11 @@ pub struct Contacts {
     file: PathBuf,
     inner: Arc<Mutex<(Connection, RandomizedNonceKey)>>,
     digests: Arc<hmac::Key>,
+    customers: Arc<Mutex<CustomerFiles>>,
 }
 
 impl Contacts {
-    /// Opens `<dir>/contacts.sqlite`. `key` is 32 bytes and lies outside it.
+    /// Opens `<dir>/contacts.sqlite`, and `contact-keys.sqlite` beside it. `key` is 32 bytes and lies outside them.
     pub fn open(dir: &Path, key: &[u8]) -> Result<Self, ContactsError> {
         let file = dir.join("contacts.sqlite");
         let connection = Connection::open(&file)?;
@@ -43,14 +53,30 @@ impl Contacts {
         // A key of its own for digests: one key has one use.
         let digests = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"marquee contact digests");
         let digests = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, digests.as_ref()));
+        let customers = Arc::new(Mutex::new(CustomerFiles::open(dir, key)?));
         let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| ContactsError::Sealed)?;
-        Ok(Self { file, inner: Arc::new(Mutex::new((connection, key))), digests })
+        Ok(Self { file, inner: Arc::new(Mutex::new((connection, key))), digests, customers })
     }
 
     /// Tells contacts apart without telling them: what may stand in the log in place of one. Nobody can confirm a guess
     /// without the key.
     pub fn digest(&self, contact: &str) -> String {
         hex::encode(hmac::sign(&self.digests, contact.as_bytes()))
+    }
+
+    /// Keeps how to reach a customer, in place of what was known.
+    pub fn put_customer(&self, user: &UserId, contact: &Contact) -> Result<(), ContactsError> {
+        self.customers.lock().map_err(|_| ContactsError::Poisoned)?.put(user, contact)
+    }
+
+    /// How to reach a customer.
+    pub fn customer(&self, user: &UserId) -> Result<Option<Contact>, ContactsError> {
+        self.customers.lock().map_err(|_| ContactsError::Poisoned)?.get(user)
+    }
+
+    /// Destroys how to reach a customer: on disk, too.
+    pub fn erase_customer(&self, user: &UserId) -> Result<(), ContactsError> {
+        self.customers.lock().map_err(|_| ContactsError::Poisoned)?.erase(user)
     }
 
     /// Keeps how to reach a subject, such as `partner:p_1`, in place of what was known.

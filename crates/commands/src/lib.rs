@@ -8,6 +8,7 @@ mod catalogue;
 mod contacts;
 mod context;
 mod counters;
+mod customers;
 mod error;
 mod execute;
 pub mod gateway;

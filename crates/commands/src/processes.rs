@@ -6,6 +6,7 @@
 //! Each process follows the log from its checkpoint and decides from the target's own fold, so that doing a thing twice
 //! is doing it once. Correctness never waits for them.
 
+mod erasures;
 mod money;
 mod redemptions;
 mod state;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Commands;
+use crate::processes::erasures::ErasureProcess;
 use crate::processes::money::MoneyProcess;
 use crate::processes::redemptions::RedemptionProcess;
 use crate::processes::state::ProcessState;
@@ -73,11 +75,13 @@ impl Processes {
         let (tenancy, keeping) = keep(leases, LEASE, shutdown.clone());
         let timers = TimerProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
         let redemptions = RedemptionProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
+        let erasures = ErasureProcess::new(commands.clone(), state.clone())?;
         let money = MoneyProcess::new(commands.clone(), state, tenancy)?;
         tasks.spawn(keeping);
         tasks.spawn(until(shutdown.clone(), timers.run()));
         tasks.spawn(until(shutdown.clone(), money.run()));
         tasks.spawn(until(shutdown.clone(), redemptions.run()));
+        tasks.spawn(until(shutdown.clone(), erasures.run()));
         tasks.close();
         Ok(Self { tasks })
     }

@@ -7,6 +7,7 @@ mod decider;
 mod event;
 
 pub mod catalogue;
+pub mod customer;
 pub mod ids;
 pub mod money;
 pub mod offer;
