@@ -16,6 +16,7 @@ mod hot_seat;
 mod kurrent;
 mod messages;
 mod notices;
+mod notifications;
 mod ops;
 mod partner;
 mod partners;

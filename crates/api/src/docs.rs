@@ -70,6 +70,8 @@ impl Modify for Bearer {
         audit::log::log,
         audit::stream::stream,
         ops::messages::read,
+        ops::notifications::list,
+        ops::replay::replay,
         ops::projections::list,
         ops::projections::rebuild,
         ops::health::alive,

@@ -60,6 +60,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/audit/events", get(audit::log::log))
         .route("/audit/streams/{stream}/events", get(audit::stream::stream))
         .route("/ops/messages", get(ops::messages::read))
+        .route("/ops/notifications", get(ops::notifications::list))
+        .route("/ops/notifications/{notificationId}/replay", post(ops::replay::replay))
         .route("/ops/projections", get(ops::projections::list))
         .route("/ops/projections/{name}/rebuild", post(ops::projections::rebuild));
     Router::new()

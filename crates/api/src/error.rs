@@ -13,6 +13,7 @@ use marquee_domain::seat_rules::SeatRule;
 use marquee_domain::show::Rejection;
 use marquee_domain::theatre::TheatreRejection;
 use marquee_event_store::ReadError;
+use marquee_notifications::NotReplayable;
 use marquee_projections::{BrowseError, RebuildError, ViewsError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -156,6 +157,18 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl From<NotReplayable> for ApiError {
+    fn from(refusal: NotReplayable) -> Self {
+        match refusal {
+            NotReplayable::Unknown => Self::not_found("notification"),
+            NotReplayable::Settled(status) => {
+                conflict("NOT_REPLAYABLE", "Only a dead letter is tried again.")
+                    .with_detail("status", status.as_str())
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use marquee_projections::{Postgres, ReadModel};
 use serde::Deserialize;
 
 use crate::log::LogChoice;
+use crate::notify::NotificationsChoice;
 use crate::outbound::MessagesChoice;
 
 /// Why the configuration does not hold.
@@ -205,6 +206,8 @@ pub struct ServeConfig {
     pub door: Option<DoorConfig>,
     /// Where messages to the outside go.
     pub messages: MessagesChoice,
+    /// Who delivers notifications to customers.
+    pub notifications: NotificationsChoice,
     /// How long a seat lock lasts.
     pub seat_lock_ttl: Duration,
     /// Requests a second of one client; `None` for no limit.
@@ -244,6 +247,7 @@ impl ServeArgs {
                 writable: self.kurrent_door_writable || file.kurrent_door_writable.unwrap_or_default(),
             }),
             messages: MessagesChoice::settle(self.messages.as_deref(), file.messages.as_deref())?,
+            notifications: NotificationsChoice::settle()?,
             seat_lock_ttl: ttl,
             rate_limit: limit("rate-limit", &rate)?,
             hoarding: HoardingLimits {

@@ -86,11 +86,20 @@ impl Engine {
             ReadModel::Embedded => Arc::new(OwnerOfTheLog),
             ReadModel::Postgres(database) => database.leases(Arc::clone(&store)),
         };
+        let notifications = config.notifications.start(
+            &state_dir,
+            &commands,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&leases),
+            stop.clone(),
+        )?;
         let outbound = config.messages.start(
             &state_dir,
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&leases),
+            notifications,
             stop.clone(),
         )?;
         let processes = Processes::start(&ProcessesConfig { dir: state_dir }, &commands, leases, &stop)?;
@@ -142,6 +151,7 @@ impl Engine {
         }
         self.processes.stopped().await;
         self.outbound.publisher.stopped().await;
+        self.outbound.notifications.stopped().await;
         self.views.closed().await;
         self.log.close().await;
     }

@@ -7,6 +7,7 @@ mod demo;
 mod engine;
 mod log;
 mod logging;
+mod notify;
 mod offline;
 mod outbound;
 mod secrets;

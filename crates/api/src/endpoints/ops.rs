@@ -2,4 +2,6 @@
 
 pub(crate) mod health;
 pub(crate) mod messages;
+pub(crate) mod notifications;
 pub(crate) mod projections;
+pub(crate) mod replay;
