@@ -171,7 +171,12 @@ async fn after_an_erasure_nothing_personal_is_found_anywhere_and_the_log_still_r
     world.events_of("refund.succeeded", &booking, 1).await;
 
     let mut told = vec![world.http.root("GET", "/metrics").send().await.text, world.server.home.logged()];
-    for path in ["/ops/messages?limit=1000", "/ops/projections", "/ops/notifications?limit=1000", "/audit/events?limit=1000"] {
+    for path in [
+        "/ops/messages?limit=1000",
+        "/ops/projections",
+        "/ops/notifications?limit=1000",
+        "/audit/events?limit=1000",
+    ] {
         told.push(world.http.get(path).token(&token("admin", "adm_1")).send().await.text);
     }
     let events = world.events().await;

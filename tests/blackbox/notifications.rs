@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use marquee_test_postgres::Postgres;
 use serde_json::{Value, json};
 
 use crate::support::http::{Answer, assert_keys};
 use crate::support::providers::{MailServer, Manner, Texts};
-use crate::support::server::{Options, Server, run};
+use crate::support::server::{Door, Home, Options, Server, run};
 use crate::support::time::{eventually, in_days, rfc3339};
 use crate::support::tokens::{customer, token};
 use crate::support::world::{SOON, World};
@@ -379,6 +380,56 @@ async fn whoever_was_erased_or_wants_nothing_is_told_nothing() {
     come_to(&world, &erased, "SUPPRESSED", 4).await;
     replay(&world, &told[0]).await.refused(409, "NOT_REPLAYABLE");
     assert_eq!(mail.taken().len(), 0);
+}
+
+/// Each node has what it has found in a queue of its own; who looks has the lease.
+#[tokio::test]
+async fn nodes_that_share_a_database_share_contacts_and_tell_a_customer_once() {
+    let (postgres, mail) = (Postgres::start(), MailServer::started().await);
+    let url = postgres.create_database("views");
+    let home = || Home::new().with_read_model(&url);
+    let options = Options { door: Door::Writable, ..providers(Some(&mail), None) };
+    let world = World::on(Server::with(home(), &options).await).await;
+    let second = home();
+    std::fs::create_dir_all(second.data_dir()).unwrap();
+    let key = |home: &Home| home.data_dir().join("contacts.key");
+    std::fs::copy(key(&world.server.home), key(&second)).unwrap();
+    let options = Options { event_store: Some(world.server.kurrentdb()), ..providers(Some(&mail), None) };
+    let other = Server::with(second, &options).await;
+
+    let contact = json!({ "email": "canary.bird@example.com", "channels": ["EMAIL"] });
+    reachable(&world, "u_1", contact.clone()).await;
+    let there =
+        async |method: &str| other.http.api(method, "/customers/me").token(&customer("u_1")).send().await;
+    assert_eq!(there("GET").await.expect(200), contact);
+    let tables = || {
+        ["customer_keys", "customer_contacts"].map(|table| {
+            postgres.psql("views", &format!("SELECT encode({table}::text::bytea, 'escape') FROM {table}"))
+        })
+    };
+    assert!(tables().iter().all(|rows| rows.contains("u_1") && !rows.contains("canary")), "{:?}", tables());
+    world.confirmed("u_1", &["A1"]).await;
+    eventually(4 * SOON, "a mail", async || (!mail.taken().is_empty()).then_some(())).await;
+    tokio::time::sleep(SOON / 2).await;
+    assert_eq!(mail.taken().len(), 1, "one node looks");
+
+    assert_eq!(there("DELETE").await.expect(200)["erased"], true);
+    assert_eq!(tables(), ["", ""]);
+    world.http.get("/customers/me").token(&customer("u_1")).send().await.refused(404, "NOT_FOUND");
+    world
+        .http
+        .put("/customers/me", &contact)
+        .token(&customer("u_1"))
+        .send()
+        .await
+        .refused(410, "CUSTOMER_ERASED");
+
+    reachable(&world, "u_2", contact).await;
+    let (status, _) = other.stop().await;
+    assert!(status.success());
+    world.confirmed("u_2", &["A2"]).await;
+    eventually(4 * SOON, "a mail from whoever is left", async || (mail.taken().len() == 2).then_some(()))
+        .await;
 }
 
 #[tokio::test]

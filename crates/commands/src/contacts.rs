@@ -1,6 +1,7 @@
 //! Personal data, apart from the log and encrypted: events hold opaque ids only.
 
 mod customers;
+mod files;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,9 @@ use marquee_domain::customer::Contact;
 use marquee_domain::ids::UserId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use self::customers::CustomerFiles;
+pub use self::customers::ContactVault;
+use self::customers::CustomerContacts;
+use self::files::FileVault;
 
 /// Why a contact could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,9 @@ pub enum ContactsError {
     /// Something reads it: what was deleted may yet lie in the log beside it.
     #[error("the contacts file is in use")]
     StillInUse,
+    /// The vault that nodes share is out.
+    #[error("contacts are out: {0}")]
+    Out(String),
 }
 
 /// How to reach people and companies. AES-256-GCM, each entry bound to its subject.
@@ -36,7 +42,7 @@ pub struct Contacts {
     file: PathBuf,
     inner: Arc<Mutex<(Connection, RandomizedNonceKey)>>,
     digests: Arc<hmac::Key>,
-    customers: Arc<Mutex<CustomerFiles>>,
+    customers: CustomerContacts,
 }
 
 impl Contacts {
@@ -53,7 +59,7 @@ impl Contacts {
         // A key of its own for digests: one key has one use.
         let digests = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"marquee contact digests");
         let digests = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, digests.as_ref()));
-        let customers = Arc::new(Mutex::new(CustomerFiles::open(dir, key)?));
+        let customers = CustomerContacts::new(Arc::new(FileVault::open(dir)?), key)?;
         let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| ContactsError::Sealed)?;
         Ok(Self { file, inner: Arc::new(Mutex::new((connection, key))), digests, customers })
     }
@@ -64,19 +70,26 @@ impl Contacts {
         hex::encode(hmac::sign(&self.digests, contact.as_bytes()))
     }
 
+    /// The same, with customers' contacts in another vault.
+    #[must_use]
+    pub fn with_vault(mut self, vault: Arc<dyn ContactVault>) -> Self {
+        self.customers = self.customers.in_vault(vault);
+        self
+    }
+
     /// Keeps how to reach a customer, in place of what was known.
-    pub fn put_customer(&self, user: &UserId, contact: &Contact) -> Result<(), ContactsError> {
-        self.customers.lock().map_err(|_| ContactsError::Poisoned)?.put(user, contact)
+    pub async fn put_customer(&self, user: &UserId, contact: &Contact) -> Result<(), ContactsError> {
+        self.customers.put(user, contact).await
     }
 
     /// How to reach a customer.
-    pub fn customer(&self, user: &UserId) -> Result<Option<Contact>, ContactsError> {
-        self.customers.lock().map_err(|_| ContactsError::Poisoned)?.get(user)
+    pub async fn customer(&self, user: &UserId) -> Result<Option<Contact>, ContactsError> {
+        self.customers.get(user).await
     }
 
-    /// Destroys how to reach a customer: on disk, too.
-    pub fn erase_customer(&self, user: &UserId) -> Result<(), ContactsError> {
-        self.customers.lock().map_err(|_| ContactsError::Poisoned)?.erase(user)
+    /// Destroys how to reach a customer.
+    pub async fn erase_customer(&self, user: &UserId) -> Result<(), ContactsError> {
+        self.customers.erase(user).await
     }
 
     /// Keeps how to reach a subject, such as `partner:p_1`, in place of what was known.

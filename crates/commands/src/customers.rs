@@ -6,7 +6,7 @@ use marquee_domain::request::Request;
 use marquee_event_store::StreamName;
 
 use crate::Commands;
-use crate::contacts::{Contacts, ContactsError};
+use crate::contacts::ContactsError;
 use crate::context::{Answer, Context};
 use crate::error::CommandError;
 use crate::theatres::Requested;
@@ -22,10 +22,9 @@ impl Requested for CustomerEvent {
 
 impl Commands {
     /// Keeps how to reach a customer, in place of what was known. Apart from the log, encrypted.
-    pub async fn keep_contact(&self, user: &UserId, contact: Contact) -> Result<(), CommandError> {
+    pub async fn keep_contact(&self, user: &UserId, contact: &Contact) -> Result<(), CommandError> {
         self.may_be_kept(user).await?;
-        let kept = user.clone();
-        self.with_contacts(move |contacts| contacts.put_customer(&kept, &contact)).await?;
+        self.inner.contacts.put_customer(user, contact).await.map_err(|error| out(&error))?;
         // An erasure that came in between has found nothing yet, or has destroyed this too; one that has not is found here.
         let rejected = self.may_be_kept(user).await;
         if rejected.is_err() {
@@ -36,8 +35,7 @@ impl Commands {
 
     /// How to reach a customer; `None` where that is not known, or was destroyed.
     pub async fn contact(&self, user: &UserId) -> Result<Option<Contact>, CommandError> {
-        let user = user.clone();
-        self.with_contacts(move |contacts| contacts.customer(&user)).await
+        self.inner.contacts.customer(user).await.map_err(|error| out(&error))
     }
 
     /// Destroys a customer's personal data. The log has it first: what a crash leaves undone is done from there.
@@ -50,23 +48,16 @@ impl Commands {
 
     /// Destroys how to reach a customer, as the log says it must be.
     pub(crate) async fn destroy_contact(&self, user: &UserId) -> Result<(), CommandError> {
-        let user = user.clone();
-        self.with_contacts(move |contacts| contacts.erase_customer(&user)).await
+        self.inner.contacts.erase_customer(user).await.map_err(|error| out(&error))
     }
 
     async fn may_be_kept(&self, user: &UserId) -> Result<(), CommandError> {
         Ok(self.load::<Customer>(stream(user)?).await?.state.may_be_kept()?)
     }
+}
 
-    async fn with_contacts<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Contacts) -> Result<T, ContactsError> + Send + 'static,
-    ) -> Result<T, CommandError> {
-        let contacts = self.inner.contacts.clone();
-        let done = tokio::task::spawn_blocking(move || work(&contacts)).await;
-        let done = done.map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        done.map_err(|error| CommandError::Unavailable(error.to_string()))
-    }
+fn out(error: &ContactsError) -> CommandError {
+    CommandError::Unavailable(error.to_string())
 }
 
 fn stream(user: &UserId) -> Result<StreamName, CommandError> {

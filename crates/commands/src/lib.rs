@@ -32,7 +32,7 @@ use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, StreamName};
 
 pub use bookings::{BookingAnswer, BookingSnapshot, CancelAnswer, CreateBooking, RefundView};
-pub use contacts::{Contacts, ContactsError};
+pub use contacts::{ContactVault, Contacts, ContactsError};
 pub use context::{Answer, Context};
 pub use error::CommandError;
 pub use gateway::sandbox::SandboxGateway;

@@ -1,7 +1,7 @@
 //! The rules of customers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "nothing is refused here by a command")]
+#[expect(dead_code, reason = "no command of a customer is refused")]
 #[path = "support/harness.rs"]
 mod harness;
 
@@ -31,11 +31,6 @@ fn a_customer_is_erased_once_whether_or_not_anything_was_known() {
 fn nobody_keeps_how_to_reach_somebody_who_was_erased() {
     assert_eq!(given::<Customer>([]).may_be_kept(), Ok(()));
     assert_eq!(given::<Customer>([erased()]).may_be_kept(), Err(CustomerRejection::Erased));
-}
-
-#[test]
-fn an_erasure_says_whose_and_nothing_else() {
-    assert_eq!(serde_json::to_string(&erased()).unwrap(), r#"{"userId":"u_1"}"#);
 }
 
 #[test]

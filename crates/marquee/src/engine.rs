@@ -18,6 +18,7 @@ use crate::cli::Failure;
 use crate::config::ServeConfig;
 use crate::log::Log;
 use crate::secrets;
+use crate::vault::SharedVault;
 
 /// Everything but the socket.
 pub struct Engine {
@@ -75,7 +76,10 @@ impl Engine {
             (None, true) => Some(SandboxGateway::new(&secrets::sandbox(data_dir)?, own_origin)),
             (None, false) => None,
         };
-        let contacts = Contacts::open(data_dir, &secrets::contacts_key(data_dir)?)?;
+        let mut contacts = Contacts::open(data_dir, &secrets::contacts_key(data_dir)?)?;
+        if let ReadModel::Postgres(database) = &config.common.read_model {
+            contacts = contacts.with_vault(Arc::new(SharedVault::new(database, &store)));
+        }
         let rules = CommandsConfig {
             seat_lock_ttl: config.seat_lock_ttl,
             hoarding: config.hoarding,

@@ -13,6 +13,7 @@ mod outbound;
 mod secrets;
 mod server;
 mod server_file;
+mod vault;
 
 use std::process::ExitCode;
 

@@ -39,7 +39,7 @@ use self::text::Library;
 pub use self::text::TextError;
 
 /// How long the end waits for a delivery that is under way.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why it is not known how to reach a customer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +142,7 @@ impl Notifications {
             clock: Arc::clone(&clock),
             retries: config.retries,
             nudged: nudge.subscribe(),
+            stop: shutdown.clone(),
         };
         let senders: Vec<Sender> = Channel::ALL.into_iter().map(sender).collect();
         let threads = TaskTracker::new();
@@ -149,12 +150,19 @@ impl Notifications {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (watched, watching) = (queue.clone(), Arc::clone(&clock));
         std::thread::Builder::new().name("notifications".into()).spawn(move || {
-            let work = async {
-                let sending = join_all(senders.into_iter().map(Sender::run));
-                tokio::join!(follow.run(), sending, sender::watch(watched, watching));
+            let looking = async { tokio::join!(follow.run(), sender::watch(watched, watching)) };
+            let sending = async {
+                let bound = async {
+                    shutdown.cancelled().await;
+                    tokio::time::sleep(LAST_PATIENCE).await;
+                };
+                tokio::select! {
+                    _ = join_all(senders.into_iter().map(Sender::run)) => {}
+                    () = bound => {}
+                }
             };
-            runtime.block_on(shutdown.run_until_cancelled(work));
-            runtime.shutdown_timeout(LAST_PATIENCE);
+            runtime.block_on(async { tokio::join!(shutdown.run_until_cancelled(looking), sending) });
+            runtime.shutdown_background();
             drop(running);
         })?;
         threads.close();

@@ -212,7 +212,7 @@ impl Queue {
             let mut select = db.prepare_cached(
                 "SELECT (SELECT count(*) FROM notifications WHERE status = 'PENDING'), \
                  (SELECT count(*) FROM notifications WHERE status = 'DEAD'), \
-                 (SELECT min(time) FROM notifications WHERE status = 'PENDING')",
+                 (SELECT time FROM notifications WHERE status = 'PENDING' ORDER BY seq LIMIT 1)",
             )?;
             let depth = select.query_row([], |row| {
                 Ok(Depth { pending: unsigned(row.get(0)?), dead: unsigned(row.get(1)?), oldest: row.get(2)? })
@@ -221,12 +221,12 @@ impl Queue {
         })
     }
 
-    /// Forgets what was settled before an instant. The log is never looked at again before the checkpoint, so that nothing of it
+    /// Forgets some of what was settled before an instant; how many. The log is never looked at again before the checkpoint, so that nothing of it
     /// comes back.
     pub fn sweep(&self, before: Timestamp) -> Result<usize, QueueError> {
         self.with(|db| {
             let delete = "DELETE FROM notifications WHERE seq IN (SELECT seq FROM notifications \
-                          WHERE status <> 'PENDING' AND at < ?1 LIMIT 1000)";
+                          WHERE status <> 'PENDING' AND at < ?1 LIMIT 500)";
             Ok(db.execute(delete, [before.as_millisecond()])?)
         })
     }

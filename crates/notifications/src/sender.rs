@@ -11,6 +11,7 @@ use marquee_event_store::EventStore;
 use marquee_event_store::clock::Clock;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::names::Names;
 use crate::provider::{DeliveryError, Letter, Provider};
@@ -38,17 +39,18 @@ pub(crate) struct Sender {
     pub clock: Arc<dyn Clock>,
     pub retries: Retries,
     pub nudged: watch::Receiver<()>,
+    pub stop: CancellationToken,
 }
 
 impl Sender {
-    /// Delivers for ever.
+    /// Delivers until the stop; what is under way then is finished.
     pub async fn run(mut self) {
         tracing::info!(
             channel = self.channel.as_str(),
             provider = self.provider.name(),
             "notifications are delivered"
         );
-        loop {
+        while !self.stop.is_cancelled() {
             self.nudged.mark_unchanged();
             match self.queue.due(self.channel, self.clock.now(), PAGE) {
                 Ok(due) if due.is_empty() => {}
@@ -58,14 +60,18 @@ impl Sender {
                 }
                 Err(error) => tracing::error!(%error, "notifications cannot be delivered; trying again"),
             }
-            // The end of the nudges is the end of the process.
-            if let Ok(Err(_)) = timeout(TICK, self.nudged.changed()).await {
+            let nudged = timeout(TICK, self.nudged.changed());
+            // Nobody is left who could nudge: the queue is looked at all the same.
+            if let Some(Ok(Err(_))) = self.stop.run_until_cancelled(nudged).await {
                 tokio::time::sleep(TICK).await;
             }
         }
     }
 
     async fn deliver(&self, due: Due) {
+        if self.stop.is_cancelled() {
+            return;
+        }
         let outcome = self.outcome(&due).await;
         let (result, reason) = match &outcome {
             Outcome::Sent => ("sent", ""),
@@ -172,13 +178,21 @@ pub(crate) async fn watch(queue: Queue, clock: Arc<dyn Clock>) {
             Err(error) => tracing::warn!(%error, "how the queue of notifications stands is not known"),
         }
         if ticks.is_multiple_of(SWEEP_EVERY) {
-            let swept = queue.sweep(clock.now().saturating_sub(KEPT).unwrap_or(Timestamp::MIN));
-            if let Err(error) = swept {
-                tracing::warn!(%error, "old notifications cannot be forgotten");
-            }
+            sweep(&queue, clock.now()).await;
         }
         ticks = ticks.wrapping_add(1);
         tokio::time::sleep(2 * TICK).await;
+    }
+}
+
+async fn sweep(queue: &Queue, now: Timestamp) {
+    loop {
+        match queue.sweep(now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN)) {
+            Ok(0) => return,
+            // What is to be delivered goes first.
+            Ok(_) => tokio::time::sleep(TICK / 10).await,
+            Err(error) => return tracing::warn!(%error, "old notifications cannot be forgotten"),
+        }
     }
 }
 

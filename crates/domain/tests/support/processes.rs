@@ -107,7 +107,8 @@ impl World {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => Ok(()),
+            | Event::Redemption(_)
+            | Event::Customer(_) => Ok(()),
         }
     }
 

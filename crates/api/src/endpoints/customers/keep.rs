@@ -22,7 +22,7 @@ pub(crate) async fn keep(
     Json(body): Json<ContactBody>,
 ) -> Result<axum::Json<ContactBody>, ApiError> {
     let contact = contact(body)?;
-    app.commands.keep_contact(&customer.user, contact.clone()).await?;
+    app.commands.keep_contact(&customer.user, &contact).await?;
     Ok(axum::Json(contact.into()))
 }
 
