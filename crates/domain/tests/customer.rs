@@ -1,5 +1,4 @@
 //! The rules of customers.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "no command of a customer is refused")]
 #[path = "support/harness.rs"]

@@ -145,7 +145,7 @@ fn smtp(url: &str, from: String) -> Result<SmtpSettings, ConfigError> {
             let (user, password) = credentials.split_once(':').ok_or_else(unsound)?;
             let decoded = |text: &str| {
                 let text = percent_encoding::percent_decode_str(text).decode_utf8();
-                text.map(|text| text.into_owned()).map_err(|_| unsound())
+                text.map(std::borrow::Cow::into_owned).map_err(|_| unsound())
             };
             Some((decoded(user)?, decoded(password)?))
         }

@@ -77,6 +77,7 @@ impl Follow {
         self.stand_by().await?;
         let mut follower = Follower::new(Arc::clone(&self.store), self.queue.checkpoint()?);
         let mut triggers = Triggers::new(Arc::clone(&self.store));
+        let mut kept = Instant::now();
         loop {
             if !*self.chosen.borrow() {
                 return Err(Interrupted::NotChosen);
@@ -91,7 +92,11 @@ impl Follow {
                     new.extend(self.addressed(trigger).await?);
                 }
             }
-            self.queue.put(&new, page.next)?;
+            // A flush for what tells nobody anything is one a second at most: it is looked at again after a crash.
+            if !new.is_empty() || kept.elapsed() > TICK {
+                self.queue.put(&new, page.next)?;
+                kept = Instant::now();
+            }
             if !new.is_empty() {
                 self.nudge.send_replace(());
             }

@@ -117,34 +117,31 @@ impl Notifications {
         shutdown: CancellationToken,
     ) -> Result<Self, NotificationsError> {
         let head = *store.head().borrow();
-        let queue = Queue::open(&config.dir, head)?;
+        let NotificationsConfig { dir, mut providers, retries } = config;
+        let queue = Queue::open(&dir, head)?;
         let library = Arc::new(Library::open()?);
         let nudge = watch::Sender::new(());
-        let follow = Follow {
-            store: Arc::clone(&store),
-            queue: queue.clone(),
-            contacts: Arc::clone(&contacts),
-            clock: Arc::clone(&clock),
-            chosen,
-            nudge: nudge.clone(),
-        };
-        let sender = |channel| Sender {
+        let mut sender = |channel| Sender {
             channel,
-            provider: config
-                .providers
-                .get(&channel)
-                .cloned()
-                .unwrap_or_else(|| Arc::new(Outbox(queue.clone()))),
+            provider: providers.remove(&channel).unwrap_or_else(|| Arc::new(Outbox(queue.clone()))),
             queue: queue.clone(),
             library: Arc::clone(&library),
             store: Arc::clone(&store),
             contacts: Arc::clone(&contacts),
             clock: Arc::clone(&clock),
-            retries: config.retries,
+            retries,
             nudged: nudge.subscribe(),
             stop: shutdown.clone(),
         };
-        let senders: Vec<Sender> = Channel::ALL.into_iter().map(sender).collect();
+        let senders: Vec<Sender> = Channel::ALL.into_iter().map(&mut sender).collect();
+        let follow = Follow {
+            store,
+            queue: queue.clone(),
+            contacts,
+            clock: Arc::clone(&clock),
+            chosen,
+            nudge: nudge.clone(),
+        };
         let threads = TaskTracker::new();
         let running = threads.token();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -89,7 +89,7 @@ impl Sender {
                 "a notification cannot be delivered: it is a dead letter"
             ),
             Outcome::Retry { .. } => {
-                tracing::debug!(notification = due.id, reason, "a notification is tried again")
+                tracing::debug!(notification = due.id, reason, "a notification is tried again");
             }
             Outcome::Sent | Outcome::Suppressed { .. } => {}
         }
