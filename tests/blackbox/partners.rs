@@ -161,7 +161,7 @@ async fn a_partner_reads_its_theatres_with_their_screens() {
     let listed =
         world.http.get(&path).token(&world.partner()).after(world.log_end().await).send().await.expect(200);
     let orion = json!({ "theatreId": world.theatre, "name": "Lakeside Orion", "cityId": "blr", "area": "Malleshwaram" });
-    assert_eq!(listed, json!({ "theatres": [body, orion] }));
+    assert_eq!(listed, json!({ "theatres": [body, orion], "nextCursor": null }));
 
     let rows = json!([{ "rowLabel": "A", "seats": [
         { "seatId": "A1", "type": "WHEELCHAIR" }, { "seatId": "A2", "type": "COMPANION" },
@@ -202,7 +202,7 @@ async fn a_partner_reads_the_shows_of_a_theatre_page_by_page() {
         read.extend(body["shows"].as_array().expect("shows").clone());
         pages += 1;
         let Some(next) = body["nextCursor"].as_str() else { break };
-        query = format!("limit=2&after={next}");
+        query = format!("limit=2&cursor={next}");
     }
     assert_eq!(pages, 3);
     assert_eq!(read.iter().map(|show| show["showId"].as_str().expect("id")).collect::<Vec<_>>(), ids);
@@ -210,7 +210,7 @@ async fn a_partner_reads_the_shows_of_a_theatre_page_by_page() {
     let one = world.http.get(&format!("/shows/{}", ids[0])).send().await.expect(200);
     assert_eq!(read[0], one);
     assert_eq!(page("limit=5".into()).await.expect(200)["nextCursor"], Value::Null);
-    for bad in ["limit=0", "limit=1000", "after=x", "after=1.", "after=x.sh_1", "cursor=1"] {
+    for bad in ["limit=0", "limit=1000", "after=x", "cursor=1"] {
         page(bad.into()).await.refused(400, "VALIDATION_ERROR");
     }
 }

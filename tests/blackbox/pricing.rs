@@ -290,3 +290,48 @@ async fn an_automatic_offer_that_is_used_up_costs_nobody_the_booking() {
     }
     assert_eq!(discounts, [18, 18, 18, 0, 0]);
 }
+
+#[tokio::test]
+async fn offers_and_policies_are_read_by_those_whose_they_are() {
+    let world = World::new().await;
+    let admin = token("admin", "adm_1");
+    for code in ["B2", "A1", "C3"] {
+        let body =
+            json!({ "code": code, "description": "House", "rule": { "kind": "PERCENT", "percent": 5 } });
+        offer(&world, body).await.expect(201);
+    }
+    let own = json!({
+        "code": "OURS", "description": "Ours", "rule": { "kind": "PERCENT", "percent": 5 }, "active": false,
+        "conditions": { "theatres": [world.theatre] }
+    });
+    world.http.post("/offers", &own).token(&world.partner()).send().await.expect(201);
+    let page = async |who: &str, query: &str| {
+        world.http.get(&format!("/offers?{query}")).token(who).send().await.expect(200)
+    };
+    let codes = |page: &Value| -> Vec<String> {
+        let offers = page["offers"].as_array().unwrap().iter();
+        offers.map(|offer| offer["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = page(&admin, "limit=3").await;
+    assert_eq!(codes(&first), ["A1", "B2", "C3"]);
+    let cursor = first["nextCursor"].as_str().expect("one more").to_owned();
+    let second = page(&admin, &format!("limit=3&cursor={cursor}")).await;
+    assert_eq!((codes(&second), &second["nextCursor"]), (vec!["OURS".to_owned()], &Value::Null));
+    assert_eq!(codes(&page(&world.partner(), "").await), ["OURS"]);
+    assert_eq!(codes(&page(&partner("p_other"), "").await), <[&str; 0]>::default());
+    let stolen = world.http.get(&format!("/offers?cursor={cursor}")).token(&world.partner());
+    stolen.send().await.refused(400, "VALIDATION_ERROR");
+    world.http.get("/offers").token(&customer("u_1")).send().await.refused(403, "FORBIDDEN");
+
+    let read = async |scope: &str, who: &str| {
+        world.http.get(&format!("/pricing/policies/{scope}")).token(who).send().await
+    };
+    let theatre = format!("theatre:{}", world.theatre);
+    read(&theatre, &world.partner()).await.refused(404, "NOT_FOUND");
+    let fees = json!({ "feePerTicket": 12.5, "taxPercent": 5, "taxOn": "ALL" });
+    policy(&world, &theatre, fees.clone(), &world.partner()).await.expect(200);
+    assert_eq!(read(&theatre, &world.partner()).await.expect(200), fees);
+    assert_eq!(read(&theatre, &admin).await.expect(200), fees);
+    read(&theatre, &partner("p_other")).await.refused(403, "FORBIDDEN");
+    read("default", &world.partner()).await.refused(403, "FORBIDDEN");
+}

@@ -4,6 +4,8 @@ mod acknowledged;
 mod bookings;
 mod log;
 mod money;
+mod prices;
+mod redemptions;
 mod views;
 
 use jiff::Timestamp;
@@ -33,7 +35,17 @@ pub fn audit(journal: &[Record], events: &[Value], settled: Timestamp) -> Vec<Vi
     log::check(events, &mut found);
     bookings::check(events, settled, &mut found);
     money::check(events, &mut found);
+    prices::check(events, &mut found);
+    redemptions::check(events, &mut found);
     acknowledged::check(journal, events, &mut found);
+    found.0
+}
+
+/// The prices and redemptions of a log that do not follow from it.
+pub fn prices_of(events: &[Value]) -> Vec<Violation> {
+    let mut found = Findings::default();
+    prices::check(events, &mut found);
+    redemptions::check(events, &mut found);
     found.0
 }
 

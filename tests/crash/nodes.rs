@@ -117,6 +117,7 @@ pub async fn hashes(http: &Http, at: u64) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_are_killed_stopped_and_cut_off_lose_nothing_and_sell_no_seat_twice() {
+    let _machine = crate::MACHINE.read().await;
     let (rounds, seed) = (setting("MARQUEE_NODE_ROUNDS", 8), setting("MARQUEE_CRASH_SEED", 1));
     let began = Instant::now();
     let (mut cluster, world) = Cluster::new().await;
@@ -182,6 +183,7 @@ async fn nodes_that_are_killed_stopped_and_cut_off_lose_nothing_and_sell_no_seat
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_clients_of_three_nodes_want_one_seat_and_one_gets_it() {
+    let _machine = crate::MACHINE.read().await;
     let (cluster, world) = Cluster::new().await;
     let body = json!({ "showId": world.show, "seatIds": ["A1"] });
     let mut asking = JoinSet::new();

@@ -119,6 +119,7 @@ fn took(done: &[Done], from: Instant, to: Instant, kind: fn(&Act) -> bool) -> Ve
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn booking_and_payment_go_on_while_the_database_is_out_and_the_inventory_catches_up() {
+    let _machine = crate::MACHINE.write().await;
     let (seconds, seed) = (setting("MARQUEE_OUTAGE_SECONDS", 8), setting("MARQUEE_CRASH_SEED", 1));
     let began = Instant::now();
     let mut production = Production::with(NODES, TTL).await;

@@ -105,6 +105,7 @@ async fn rebuilt(http: &Http) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shows_sell_out_on_nodes_that_are_killed_and_stopped_and_every_seat_is_sold_once() {
+    let _machine = crate::MACHINE.read().await;
     let (shows, seed) = (setting("MARQUEE_SELL_OUT_SHOWS", 20), setting("MARQUEE_CRASH_SEED", 1));
     let began = Instant::now();
     let mut production = Production::with(NODES, TTL).await;

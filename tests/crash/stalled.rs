@@ -97,6 +97,7 @@ async fn listed(production: &Production, http: &Http, turn: usize, since: Instan
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_stalled_with_the_lease_is_replaced_in_ten_seconds_and_writes_nothing_after() {
+    let _machine = crate::MACHINE.write().await;
     let seed = setting("MARQUEE_CRASH_SEED", 1);
     let began = Instant::now();
     let production = Production::with(NODES, TTL).await;

@@ -181,6 +181,25 @@ impl FromRequestParts<App> for Public {
     }
 }
 
+/// Anybody at all; a token, where there is one, must be good.
+pub(crate) struct Anybody {
+    /// The customer whom it names.
+    pub customer: Option<UserId>,
+}
+
+impl FromRequestParts<App> for Anybody {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Public::from_request_parts(parts, app).await.map(|Public| Self { customer: None });
+        }
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let customer = (caller.role == Role::Customer).then(|| UserId::new(caller.subject));
+        Ok(Self { customer })
+    }
+}
+
 macro_rules! roles {
     ($($(#[$doc:meta])* $name:ident: $($role:pat_param)|+ => $refusal:literal;)*) => {$(
         $(#[$doc])*

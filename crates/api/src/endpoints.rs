@@ -32,9 +32,9 @@ pub(crate) fn router() -> Router<App> {
         .route("/theatres/{theatreId}/shows", get(theatres::read::shows))
         .route("/theatres/{theatreId}/screens", post(theatres::screens::add))
         .route("/theatres/{theatreId}/screens/{screenId}", put(theatres::screens::replace))
-        .route("/offers", post(pricing::offers::create))
+        .route("/offers", get(pricing::offers::list).post(pricing::offers::create))
         .route("/offers/{code}", get(pricing::offers::read).put(pricing::offers::replace))
-        .route("/pricing/policies/{scope}", put(pricing::policies::set))
+        .route("/pricing/policies/{scope}", get(pricing::policies::read).put(pricing::policies::set))
         .route("/pricing/quote", post(pricing::quote::quote))
         .route("/shows", post(shows::schedule::schedule))
         .route(
@@ -80,7 +80,7 @@ pub(crate) fn router() -> Router<App> {
 }
 
 const MOST_CHARACTERS: usize = 200;
-const MOST_ENTRIES: usize = 50;
+pub(crate) const MOST_ENTRIES: usize = 50;
 
 /// A name or a label: not empty, not a page long, no control characters.
 pub(crate) fn text(field: &str, value: &str) -> Result<smol_str::SmolStr, ApiError> {

@@ -244,6 +244,7 @@ impl From<Rejection> for ApiError {
                 unprocessable("SEAT_RULE", message).with_details(json!({ "rule": "LOCK_EXTENSION" }))
             }
             Rejection::AlreadyExtended => conflict("ALREADY_EXTENDED", message),
+            Rejection::StartsTooSoon => unprocessable("NOT_EXTENDABLE", message),
             Rejection::NotExtendable(status) => {
                 unprocessable("NOT_EXTENDABLE", message).with_details(json!({ "status": status }))
             }

@@ -164,7 +164,8 @@ impl Commands {
             Err(CommandError::Unavailable(_)) => return,
             Err(_) => vec![],
         };
-        let unused = claims.codes.iter().filter(|code| !used.contains(code)).cloned().collect::<Vec<_>>();
+        let unused = claims.codes.iter().filter(|(code, _)| !used.contains(&code));
+        let unused = unused.cloned().collect::<Vec<_>>();
         self.release_redemptions(metadata, &claims.booking_id, &unused).await;
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use marquee_domain::catalogue::City;
-use marquee_domain::ids::{OfferCode, PartnerId, SeatId, ShowId};
+use marquee_domain::ids::{OfferCode, PartnerId, SeatId, ShowId, UserId};
 use marquee_domain::offer::{
     Offer, OfferChanged, OfferCommand, OfferCreated, OfferDetails, OfferEvent, OfferRegister, OfferRejection,
 };
@@ -51,6 +51,8 @@ pub struct AskQuote {
     pub seat_ids: Vec<SeatId>,
     /// An offer's code.
     pub coupon_code: Option<SmolStr>,
+    /// Who asks, where that is known: an offer may be redeemed by each so often.
+    pub user_id: Option<UserId>,
 }
 
 impl Commands {
@@ -60,6 +62,8 @@ impl Commands {
         ctx: &Context,
         created: OfferCreated,
     ) -> Result<Answer<OfferDetails>, CommandError> {
+        // Before its code is registered, which is for ever.
+        created.offer.check()?;
         self.check_theatres(&created.offer).await?;
         let (store, clock) = (&*self.inner.store, &*self.inner.clock);
         let (code, request) = (created.offer.code.clone(), created.request.clone());
@@ -95,6 +99,35 @@ impl Commands {
         self.inner.rules.offer(code).await?.ok_or(CommandError::NotFound("offer"))
     }
 
+    /// The offers of a partner, or all: so many after a code, and whether there are more.
+    pub async fn offers_of(
+        &self,
+        partner: Option<&PartnerId>,
+        after: Option<&OfferCode>,
+        limit: usize,
+    ) -> Result<(Vec<Arc<Versioned<OfferDetails>>>, bool), CommandError> {
+        let mut offers = self.inner.rules.offers().await?;
+        offers.retain(|offer| {
+            let own = partner.is_none() || offer.details.partner_id.as_ref() == partner;
+            own && after.is_none_or(|after| *after < offer.details.code)
+        });
+        offers.sort_unstable_by(|one, other| one.details.code.cmp(&other.details.code));
+        let more = offers.len() > limit;
+        offers.truncate(limit);
+        Ok((offers, more))
+    }
+
+    /// What is charged on top of the seats by a scope's own policy.
+    pub async fn policy(
+        &self,
+        partner: Option<&PartnerId>,
+        scope: &PolicyScope,
+    ) -> Result<PolicyDetails, CommandError> {
+        self.check_scope(partner, scope).await?;
+        let policy = self.load::<Policy>(StreamName::policy(scope)).await?;
+        policy.state.details.ok_or(CommandError::NotFound("policy"))
+    }
+
     /// Sets what is charged on top of the seats. A partner does so for its own theatres.
     pub async fn set_policy(
         &self,
@@ -115,13 +148,15 @@ impl Commands {
 
     /// What seats would cost now: what a booking of them would be charged, as long as no rule changes in between.
     pub async fn quote(&self, ask: AskQuote) -> Result<Pricing, CommandError> {
-        let AskQuote { show_id, seat_ids, coupon_code } = ask;
+        let AskQuote { show_id, seat_ids, coupon_code, user_id } = ask;
         let mut terms = self.terms(coupon_code).await?;
-        // Who would redeem an offer is not known here, only whether anybody still can.
         if terms.has_limits() {
-            let limited = terms.limited().map(|offer| (offer.code.clone(), offer.limits)).collect::<Vec<_>>();
+            let wanted = terms.clone();
+            let look =
+                move |seen: Seen<'_>| Ok(wanted.limited_for(&seen.show.screening()?.details, seen.now));
+            let limited = self.inner.writers.read(&show_id, look).await?.map_err(|error: Rejection| error)?;
             for (code, limits) in limited {
-                if !self.is_exhausted(&code, &limits).await? {
+                if !self.is_exhausted(&code, &limits, user_id.as_ref()).await? {
                     terms.claimed.insert(code);
                 }
             }

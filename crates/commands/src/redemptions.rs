@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use marquee_domain::ids::{BookingId, IdempotencyKey, OfferCode, UserId};
 use marquee_domain::offer::OfferLimits;
 use marquee_domain::pricing::PriceTerms;
-use marquee_domain::redemption::{RedemptionCommand, Redemptions};
+use marquee_domain::redemption::{Attempts, RedemptionCommand, Redemptions};
 use marquee_domain::show::Screening;
 use marquee_event_store::{Metadata, StreamName};
 use tokio::sync::Mutex;
@@ -35,7 +35,8 @@ pub(crate) struct Claims {
     pub booking_id: BookingId,
     pub user_id: UserId,
     pub idempotency_key: IdempotencyKey,
-    pub codes: Vec<OfferCode>,
+    /// The offers of which a redemption was claimed, and by which attempt.
+    pub codes: Vec<(OfferCode, Timestamp)>,
     /// When the first of them may be gone.
     pub lock_before: Option<Timestamp>,
 }
@@ -55,11 +56,9 @@ impl Commands {
         let (wanted, user, key) = (terms.clone(), claims.user_id.clone(), claims.idempotency_key.clone());
         let look = move |seen: Seen<'_>| {
             let screening: &Screening = seen.show.screening()?;
-            let offers = wanted.offers(&screening.details, seen.now).map(|offer| &offer.details);
-            let limited = offers.filter(|offer| !offer.limits.are_none());
-            let limited = limited.map(|offer| (offer.code.clone(), offer.limits)).collect::<Vec<_>>();
             // A request that was answered before has its price.
-            Ok(if screening.booking_by_key(&user, &key).is_some() { vec![] } else { limited })
+            let answered = screening.booking_by_key(&user, &key).is_some();
+            Ok(if answered { vec![] } else { wanted.limited_for(&screening.details, seen.now) })
         };
         let limited = self.inner.writers.read(&show_id, look).await?;
         for (code, limits) in limited.map_err(|error: marquee_domain::show::Rejection| error)? {
@@ -90,34 +89,39 @@ impl Commands {
             idempotency_key: idempotency_key.clone(),
             limits,
         };
-        let look = |fold: &Redemptions| fold.claim(&user_id, &booking_id, &idempotency_key).cloned();
-        let claim = match self.redeem(metadata, code, &command, look).await {
+        let look = |fold: &Redemptions| {
+            let claim = fold.claim(&user_id, &booking_id, &idempotency_key)?;
+            Some((claim.booking_id.clone(), *claim.attempts.last()?))
+        };
+        let (claimed_for, attempt) = match self.redeem(metadata, code, &command, look).await {
             Ok(Some(claim)) => claim,
             Ok(None) | Err(CommandError::Redemption(_)) => return Ok(false),
             Err(error) => return Err(error),
         };
         // The same request may have claimed before, and been cut off before it had its seats.
         if claims.codes.is_empty() {
-            claims.booking_id = claim.booking_id.clone();
+            claims.booking_id = claimed_for.clone();
         }
-        if claims.booking_id != claim.booking_id {
+        if claims.booking_id != claimed_for {
+            let given_up = [(code.clone(), attempt)];
+            self.release_redemptions(metadata, &claimed_for, &given_up).await;
             return Ok(false);
         }
-        claims.codes.push(code.clone());
-        let first = claims.lock_before.map_or(claim.lock_before, |before| before.min(claim.lock_before));
-        claims.lock_before = Some(first);
+        claims.codes.push((code.clone(), attempt));
+        claims.lock_before = Some(claims.lock_before.map_or(attempt, |before| before.min(attempt)));
         Ok(true)
     }
 
-    /// Gives redemptions back. What fails here is made good by the process that follows the log.
+    /// Gives up an attempt's redemptions. What fails here is made good by the process that follows the log.
     pub(crate) async fn release_redemptions(
         &self,
         metadata: &Arc<Metadata>,
         booking_id: &BookingId,
-        codes: &[OfferCode],
+        codes: &[(OfferCode, Timestamp)],
     ) {
-        for code in codes {
-            if let Err(error) = self.release_redemption(metadata, booking_id, code).await {
+        for (code, attempt) in codes {
+            let given_up = self.release_redemption(metadata, booking_id, code, Attempts::This(*attempt));
+            if let Err(error) = given_up.await {
                 tracing::info!(%code, %booking_id, %error, "a redemption is given back later");
             }
         }
@@ -128,16 +132,19 @@ impl Commands {
         metadata: &Arc<Metadata>,
         booking_id: &BookingId,
         code: &OfferCode,
+        attempts: Attempts,
     ) -> Result<(), CommandError> {
-        let command = RedemptionCommand::Release { code: code.clone(), booking_id: booking_id.clone() };
+        let (code_of, booking_id) = (code.clone(), booking_id.clone());
+        let command = RedemptionCommand::Release { code: code_of, booking_id, attempts };
         self.redeem(metadata, code, &command, |_| ()).await
     }
 
-    /// Whether nobody can redeem an offer any more, as the log has it.
+    /// Whether nobody can redeem an offer any more, or a customer who is known, as the log has it.
     pub(crate) async fn is_exhausted(
         &self,
         code: &OfferCode,
         limits: &OfferLimits,
+        user: Option<&UserId>,
     ) -> Result<bool, CommandError> {
         let (fold, asked) = (self.redemption_fold(code), Instant::now());
         let mut fold = fold.lock().await;
@@ -146,7 +153,7 @@ impl Commands {
             catch_up(&*self.inner.store, &StreamName::redemption(code), &mut fold.loaded, |_| {}).await?;
             fold.fresh_since = Some(began);
         }
-        Ok(fold.loaded.state.is_exhausted(limits))
+        Ok(fold.loaded.state.is_exhausted(limits, user))
     }
 
     /// Whether a refusal by a fold holds for somebody who has asked at an instant: the log was read, or appended to, since then.

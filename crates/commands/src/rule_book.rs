@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use marquee_domain::Event;
 use marquee_domain::ids::OfferCode;
 use marquee_domain::offer::{Offer, OfferChanged, OfferCreated, OfferDetails, OfferEvent, OfferRegister};
@@ -17,13 +18,18 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::execute::{Loaded, load};
 
+/// Streams that are read at once when the book is opened.
+const AT_ONCE: usize = 16;
 /// Events that are looked at together.
 const PAGE: usize = 4_096;
 /// Between two looks at what is new, and before the next try where the log cannot be read.
 const PACE: Duration = Duration::from_millis(50);
 
-/// The offers and policies of a log.
-pub(crate) struct RuleBook {
+/// The offers and policies of a log. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct RuleBook(Arc<Book>);
+
+struct Book {
     store: Arc<dyn EventStore>,
     known: Arc<Mutex<Known>>,
     following: OnceCell<AbortOnDropHandle<()>>,
@@ -80,13 +86,19 @@ impl Known {
 
 impl RuleBook {
     pub(crate) fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, known: Arc::default(), following: OnceCell::new() }
+        Self(Arc::new(Book { store, known: Arc::default(), following: OnceCell::new() }))
     }
 
     /// The rules that hold for everybody.
     pub(crate) async fn rules(&self) -> Result<Arc<PriceRules>, ReadError> {
         self.opened().await?;
-        Ok(Arc::clone(&lock(&self.known).rules))
+        Ok(Arc::clone(&lock(&self.0.known).rules))
+    }
+
+    /// Every offer, valid or not, in no order.
+    pub(crate) async fn offers(&self) -> Result<Vec<Arc<Versioned<OfferDetails>>>, ReadError> {
+        self.opened().await?;
+        Ok(lock(&self.0.known).offers.values().cloned().collect())
     }
 
     /// An offer by its code, valid or not.
@@ -95,48 +107,59 @@ impl RuleBook {
         code: &OfferCode,
     ) -> Result<Option<Arc<Versioned<OfferDetails>>>, ReadError> {
         self.opened().await?;
-        if let Some(known) = lock(&self.known).offers.get(code) {
+        if let Some(known) = lock(&self.0.known).offers.get(code) {
             return Ok(Some(Arc::clone(known)));
         }
         // Another node may have made it just now.
         self.load_offer(code).await?;
-        Ok(lock(&self.known).offers.get(code).cloned())
+        Ok(lock(&self.0.known).offers.get(code).cloned())
     }
 
     /// An offer as this node has just changed it.
     pub(crate) async fn load_offer(&self, code: &OfferCode) -> Result<(), ReadError> {
-        let Loaded { state, count, .. } = load::<Offer>(&*self.store, StreamName::offer(code)).await?;
+        let Loaded { state, count, .. } = load::<Offer>(&*self.0.store, StreamName::offer(code)).await?;
         if let Some(details) = state.details {
-            lock(&self.known).learn_offer(details, count - 1);
+            lock(&self.0.known).learn_offer(details, count - 1);
         }
         Ok(())
     }
 
     /// A policy as this node has just set it.
     pub(crate) async fn load_policy(&self, scope: &PolicyScope) -> Result<(), ReadError> {
-        let Loaded { state, count, .. } = load::<Policy>(&*self.store, StreamName::policy(scope)).await?;
+        let Loaded { state, count, .. } = load::<Policy>(&*self.0.store, StreamName::policy(scope)).await?;
         if let Some(details) = state.details {
-            lock(&self.known).learn_policy(details, count - 1);
+            lock(&self.0.known).learn_policy(details, count - 1);
         }
         Ok(())
     }
 
+    /// Opened by a task of its own: a caller that goes away does not make the next one begin anew.
     async fn opened(&self) -> Result<(), ReadError> {
-        self.following.get_or_try_init(|| self.open()).await.map(|_| ())
+        if self.0.following.initialized() {
+            return Ok(());
+        }
+        let book = self.clone();
+        let opening =
+            tokio::spawn(async move { book.0.following.get_or_try_init(|| book.open()).await.map(|_| ()) });
+        opening.await.unwrap_or_else(|error| Err(ReadError::Unavailable(error.to_string())))
     }
 
     /// Whatever is set while the registers are read comes again with the log.
     async fn open(&self) -> Result<AbortOnDropHandle<()>, ReadError> {
-        let mut follower = Follower::new(Arc::clone(&self.store), *self.store.head().borrow());
-        let offers = load::<OfferRegister>(&*self.store, StreamName::offer_register()).await?;
-        for code in &offers.state.codes {
-            self.load_offer(code).await?;
-        }
-        let policies = load::<PolicyRegister>(&*self.store, StreamName::policy_register()).await?;
-        for scope in &policies.state.scopes {
-            self.load_policy(scope).await?;
-        }
-        let known = Arc::clone(&self.known);
+        let mut follower = Follower::new(Arc::clone(&self.0.store), *self.0.store.head().borrow());
+        let offers = load::<OfferRegister>(&*self.0.store, StreamName::offer_register()).await?;
+        let loading = offers.state.codes.into_iter().map(|code| {
+            let book = self.clone();
+            async move { book.load_offer(&code).await }
+        });
+        stream::iter(loading).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let policies = load::<PolicyRegister>(&*self.0.store, StreamName::policy_register()).await?;
+        let loading = policies.state.scopes.into_iter().map(|scope| {
+            let book = self.clone();
+            async move { book.load_policy(&scope).await }
+        });
+        stream::iter(loading).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let known = Arc::clone(&self.0.known);
         let following = tokio::spawn(async move {
             loop {
                 match follower.next_page(PAGE).await {

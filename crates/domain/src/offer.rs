@@ -133,7 +133,8 @@ pub enum OfferRejection {
 }
 
 impl OfferDetails {
-    fn check(&self) -> Result<(), OfferRejection> {
+    /// Whether it makes sense.
+    pub fn check(&self) -> Result<(), OfferRejection> {
         if let Some(fault) = self.rule.fault() {
             return Err(OfferRejection::Rule(fault));
         }

@@ -3,7 +3,7 @@
 //! A redemption is claimed before the seats are locked, and released when the booking ends unpaid or is cancelled. So there are never
 //! more bookings with the offer than it allows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,12 @@ use crate::ids::{BookingId, IdempotencyKey, OfferCode, ShowId, UserId};
 use crate::offer::OfferLimits;
 use crate::time;
 
+/// Between two attempts of one request, in milliseconds, where they come at once: an attempt is known by its `lockBefore`.
+const APART_MILLIS: u64 = 1;
 /// How long a booking may take from its claim to its seat lock, in milliseconds. Later its claim may be gone.
 pub const CLAIM_MILLIS: u64 = 60_000;
 
-/// A booking claimed a redemption.
+/// A booking claimed a redemption, or claimed it again: each attempt of a request to begin the booking is written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RedemptionClaimed {
@@ -27,13 +29,13 @@ pub struct RedemptionClaimed {
     pub booking_id: BookingId,
     /// Whose it is.
     pub user_id: UserId,
-    /// The key of the booking's request: the same request claims once.
+    /// The key of the booking's request, whose attempts share one redemption.
     pub idempotency_key: IdempotencyKey,
-    /// The booking must have its seats before this.
+    /// This attempt must have its seats before this, by which it is known.
     pub lock_before: Timestamp,
 }
 
-/// A booking gave its redemption back.
+/// A booking gave its redemption back, or some attempts to begin it did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RedemptionReleased {
@@ -41,6 +43,9 @@ pub struct RedemptionReleased {
     pub code: OfferCode,
     /// The booking.
     pub booking_id: BookingId,
+    /// The attempts that were given up, while others go on; where there are none, the redemption is free.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Timestamp>,
 }
 
 events! {
@@ -84,7 +89,20 @@ pub enum RedemptionCommand {
         code: OfferCode,
         /// The booking.
         booking_id: BookingId,
+        /// Which attempts to begin it give up.
+        attempts: Attempts,
     },
+}
+
+/// Attempts to begin a booking with a redemption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempts {
+    /// All: the booking is over, or has begun without the redemption.
+    All,
+    /// This one: another attempt of the same request may be about to lock the seats.
+    This(Timestamp),
+    /// Those that had to have their seats by this instant. A later one is none of the caller's knowledge.
+    Until(Timestamp),
 }
 
 /// A redemption that counts.
@@ -92,8 +110,8 @@ pub enum RedemptionCommand {
 pub struct Claim {
     /// The booking.
     pub booking_id: BookingId,
-    /// The booking must have its seats before this.
-    pub lock_before: Timestamp,
+    /// The attempts to begin it, by when each must have its seats.
+    pub attempts: BTreeSet<Timestamp>,
 }
 
 /// A request, as a claim remembers it. One key may begin a booking in each of several shows.
@@ -129,9 +147,32 @@ impl Redemptions {
         self.claims.get(&Claimant::new(user, booking, key))
     }
 
-    /// Whether one more would pass what the offer allows to all, whoever asks.
-    pub fn is_exhausted(&self, limits: &OfferLimits) -> bool {
+    /// Whether one more would pass what the offer allows to all; and to a customer, where it is known who asks.
+    pub fn is_exhausted(&self, limits: &OfferLimits, user: Option<&UserId>) -> bool {
+        let of_user = |user| self.by_user.get(user).copied().unwrap_or_default();
         limits.total.is_some_and(|total| self.count() >= total as usize)
+            || limits.per_user.zip(user).is_some_and(|(most, user)| of_user(user) >= most)
+    }
+
+    fn release(
+        &self,
+        code: &OfferCode,
+        booking_id: &BookingId,
+        attempts: Attempts,
+    ) -> Option<RedemptionReleased> {
+        let claim = self.claims.get(self.by_booking.get(booking_id)?)?;
+        let given_up: Vec<Timestamp> = match attempts {
+            Attempts::All => claim.attempts.iter().copied().collect(),
+            Attempts::This(attempt) => claim.attempts.get(&attempt).into_iter().copied().collect(),
+            Attempts::Until(last) => claim.attempts.range(..=last).copied().collect(),
+        };
+        let whole = given_up.len() == claim.attempts.len();
+        let released = RedemptionReleased {
+            code: code.clone(),
+            booking_id: booking_id.clone(),
+            attempts: if whole { vec![] } else { given_up.clone() },
+        };
+        (!given_up.is_empty()).then_some(released)
     }
 }
 
@@ -147,23 +188,22 @@ impl Decider for Redemptions {
     ) -> Result<Vec<RedemptionEvent>, RedemptionRejection> {
         match command {
             RedemptionCommand::Claim { code, booking_id, user_id, idempotency_key, limits } => {
+                let lock_before = time::after(now, CLAIM_MILLIS);
                 if let Some(claim) = self.claim(user_id, booking_id, idempotency_key) {
-                    // Renewed, so that a request that is made again after long can still lock its seats.
-                    let lapsed = claim.lock_before <= now;
-                    let renewed = RedemptionClaimed {
+                    let last = claim.attempts.last().map(|last| time::after(*last, APART_MILLIS));
+                    let again = RedemptionClaimed {
                         code: code.clone(),
                         booking_id: claim.booking_id.clone(),
                         user_id: user_id.clone(),
                         idempotency_key: idempotency_key.clone(),
-                        lock_before: time::after(now, CLAIM_MILLIS),
+                        lock_before: last.map_or(lock_before, |last| last.max(lock_before)),
                     };
-                    return Ok(if lapsed { vec![renewed.into()] } else { vec![] });
+                    return Ok(vec![again.into()]);
                 }
-                if self.is_exhausted(limits) {
+                if self.is_exhausted(limits, None) {
                     return Err(RedemptionRejection::Exhausted(code.clone()));
                 }
-                let of_user = self.by_user.get(user_id).copied().unwrap_or_default();
-                if limits.per_user.is_some_and(|most| of_user >= most) {
+                if self.is_exhausted(limits, Some(user_id)) {
                     return Err(RedemptionRejection::ExhaustedForUser(code.clone()));
                 }
                 let claimed = RedemptionClaimed {
@@ -171,14 +211,12 @@ impl Decider for Redemptions {
                     booking_id: booking_id.clone(),
                     user_id: user_id.clone(),
                     idempotency_key: idempotency_key.clone(),
-                    lock_before: time::after(now, CLAIM_MILLIS),
+                    lock_before,
                 };
                 Ok(vec![claimed.into()])
             }
-            RedemptionCommand::Release { code, booking_id } => {
-                let released = RedemptionReleased { code: code.clone(), booking_id: booking_id.clone() };
-                let claimed = self.by_booking.contains_key(booking_id);
-                Ok(if claimed { vec![released.into()] } else { vec![] })
+            RedemptionCommand::Release { code, booking_id, attempts } => {
+                Ok(self.release(code, booking_id, *attempts).into_iter().map(Into::into).collect())
             }
         }
     }
@@ -187,12 +225,18 @@ impl Decider for Redemptions {
         match event {
             RedemptionEvent::Claimed(claimed) => {
                 let whose = Claimant::new(&claimed.user_id, &claimed.booking_id, &claimed.idempotency_key);
-                let claim =
-                    Claim { booking_id: claimed.booking_id.clone(), lock_before: claimed.lock_before };
-                if self.claims.insert(whose.clone(), claim).is_none() {
+                let claim = self.claims.entry(whose.clone()).or_insert_with(|| {
                     *self.by_user.entry(claimed.user_id.clone()).or_default() += 1;
-                }
+                    Claim { booking_id: claimed.booking_id.clone(), attempts: BTreeSet::new() }
+                });
+                claim.attempts.insert(claimed.lock_before);
                 self.by_booking.insert(claimed.booking_id.clone(), whose);
+            }
+            RedemptionEvent::Released(released) if !released.attempts.is_empty() => {
+                let whose = self.by_booking.get(&released.booking_id);
+                if let Some(claim) = whose.and_then(|whose| self.claims.get_mut(whose)) {
+                    claim.attempts.retain(|attempt| !released.attempts.contains(attempt));
+                }
             }
             RedemptionEvent::Released(released) => {
                 let Some(whose) = self.by_booking.remove(&released.booking_id) else { return };

@@ -36,7 +36,7 @@ pub enum Companions {
     Free,
     /// Only in one booking with a wheelchair place beside them.
     WithWheelchair,
-    /// Like that; and a wheelchair place that has a companion's seat beside it is booked with one.
+    /// Like that; and a wheelchair place that has a free companion's seat beside it is booked with one.
     Required,
 }
 

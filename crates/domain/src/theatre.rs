@@ -72,7 +72,7 @@ impl LayoutRow {
 }
 
 /// The one or two seats beside one of a block.
-pub(crate) fn neighbours(block: &[LayoutSeat], index: usize) -> impl Iterator<Item = &LayoutSeat> {
+pub(crate) fn neighbours(block: &[LayoutSeat], index: usize) -> impl Iterator<Item = &LayoutSeat> + Clone {
     let left = index.checked_sub(1).and_then(|left| block.get(left));
     left.into_iter().chain(block.get(index + 1))
 }

@@ -16,7 +16,9 @@ use marquee_domain::pricing::{
     BuyXGetY, Conditions, CouponRefused, Day, FlatOff, NthTicketPercent, OfferRule, Percent, PercentOff,
     PriceRules, PriceTerms, Pricing, Rule, TimeOfDay, Versioned,
 };
-use marquee_domain::redemption::{RedemptionCommand, RedemptionEvent, RedemptionRejection, Redemptions};
+use marquee_domain::redemption::{
+    Attempts, RedemptionCommand, RedemptionEvent, RedemptionRejection, Redemptions,
+};
 use marquee_domain::show::{CancelBooking, LockSeats, Rejection, Show, ShowCommand, ShowDetails, ShowEvent};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -359,17 +361,18 @@ fn redemptions_are_counted_for_all_and_for_each_customer() {
     let mut known = Redemptions::default();
     let code = || OfferCode::from("X");
     assert_eq!(redeem(&mut known, at(0), &claim("asha", "1", limits)).unwrap().len(), 1);
-    assert_eq!(
-        redeem(&mut known, at(0), &claim("asha", "1", limits)),
-        Ok(vec![]),
-        "the same request claims once"
-    );
+    assert_eq!(redeem(&mut known, at(0), &claim("asha", "1", limits)).unwrap().len(), 1);
+    assert_eq!(known.count(), 1, "the attempts of a request share a redemption");
     let again = redeem(&mut known, at(0), &claim("asha", "2", limits));
     assert_eq!(again, Err(RedemptionRejection::ExhaustedForUser(code())));
     redeem(&mut known, at(0), &claim("ben", "1", limits)).unwrap();
     let third = redeem(&mut known, at(0), &claim("chitra", "1", limits));
     assert_eq!(third, Err(RedemptionRejection::Exhausted(code())));
-    let release = |booking: &str| RedemptionCommand::Release { code: code(), booking_id: booking.into() };
+    let release = |booking: &str| RedemptionCommand::Release {
+        code: code(),
+        booking_id: booking.into(),
+        attempts: Attempts::All,
+    };
     assert_eq!(redeem(&mut known, at(0), &release("bk_sh_1_nobody")), Ok(vec![]));
     redeem(&mut known, at(0), &release("bk_sh_1_asha1")).unwrap();
     assert_eq!(redeem(&mut known, at(0), &release("bk_sh_1_asha1")), Ok(vec![]), "given back once");
@@ -393,8 +396,42 @@ fn a_booking_must_have_its_seats_before_its_claim_may_be_gone() {
     };
     let show = given::<Show>([scheduled()]);
     show.refuses(claimed.lock_before, locking(&wanted), Rejection::ClaimLapsed);
-    // The same request later has its claim renewed, for the booking that it named first.
+    // The same request later has another attempt, for the booking that it named first.
     let late = redeem(&mut known, claimed.lock_before, &claim("asha", "1", limits)).unwrap();
     assert!(matches!(&late[..], [RedemptionEvent::Claimed(late)] if late.booking_id == claimed.booking_id));
     assert_eq!(known.count(), 1);
+}
+
+/// Two attempts of one request: either may be the one that locks the seats, so that neither takes the redemption from the other.
+#[test]
+fn an_attempt_that_gives_up_leaves_the_redemption_to_the_others() {
+    let limits = OfferLimits { per_user: Some(1), total: Some(1) };
+    let code = || OfferCode::from("X");
+    let mut known = Redemptions::default();
+    let attempt =
+        |known: &mut Redemptions, now: i64| match &redeem(known, at(now), &claim("asha", "1", limits))
+            .unwrap()[..]
+        {
+            [RedemptionEvent::Claimed(claimed)] => claimed.lock_before,
+            other => panic!("{other:?}"),
+        };
+    let (first, second) = (attempt(&mut known, 0), attempt(&mut known, 0));
+    assert!(first < second, "attempts are told apart, though they come at once");
+    let give_up =
+        |attempts| RedemptionCommand::Release { code: code(), booking_id: "bk_sh_1_asha1".into(), attempts };
+    redeem(&mut known, at(1), &give_up(Attempts::This(first))).unwrap();
+    assert_eq!(redeem(&mut known, at(1), &give_up(Attempts::This(first))), Ok(vec![]), "once");
+    let other = redeem(&mut known, at(1), &claim("ben", "1", limits));
+    assert_eq!(
+        other,
+        Err(RedemptionRejection::Exhausted(code())),
+        "the second attempt may yet lock its seats"
+    );
+    // Whoever waited for the first attempt knows nothing of a later one.
+    let third = attempt(&mut known, 90_000);
+    redeem(&mut known, at(120_000), &give_up(Attempts::Until(second))).unwrap();
+    assert_eq!(known.count(), 1);
+    redeem(&mut known, at(120_000), &give_up(Attempts::This(third))).unwrap();
+    assert_eq!(known.count(), 0, "the last one gives the redemption back");
+    redeem(&mut known, at(120_000), &claim("ben", "1", limits)).unwrap();
 }

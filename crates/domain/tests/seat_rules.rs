@@ -10,7 +10,7 @@ mod harness;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cinema::{
-    TTL, at, begun, booked, cancelled, confirm, confirmed, details, expired, failed, lock, request,
+    START, TTL, at, begun, booked, cancelled, confirm, confirmed, details, expired, failed, lock, request,
     scheduled, seats,
 };
 use harness::{When, given};
@@ -263,8 +263,29 @@ fn where_it_is_required_a_wheelchair_brings_a_companion() {
     refuses(&show, &["A1", "A2"], SeatRule::CompanionNeedsWheelchair, &["A1"], None);
     lets(&show, &["A0", "A1"]);
     lets(&show, &["A5"]);
-    let alone = with_taken(hall, &["A1", "A0"]);
-    lets(&alone, &["A5"]);
+    // A companion's seat that is gone keeps no wheelchair place empty.
+    let shared = with_taken(shared_companion(rules), &["A0", "A1"]);
+    lets(&shared, &["A2"]);
+}
+
+fn shared_companion(rules: SeatRules) -> ShowEvent {
+    show(rules, &["wcw"])
+}
+
+#[test]
+fn what_heals_one_rule_and_breaks_another_is_not_proposed() {
+    let rules =
+        SeatRules { companions: Companions::Required, seats_per_booking: Some(1), ..SeatRules::default() };
+    let show = given::<Show>([show(rules, &["wcrr"])]);
+    refuses(&show, &["A0"], SeatRule::WheelchairNeedsCompanion, &["A0"], None);
+    // The row has no two seats beside each other but such as leave the third alone.
+    let singles = with_taken(two_rows(), &["A0"]);
+    let refused = Rejection::SeatsUnavailable { seats: seats(&["A0"]), instead: None };
+    singles.refuses(at(0), locking(&wanting(&["A0", "A1"])), refused);
+}
+
+fn two_rows() -> ShowEvent {
+    show(NO_SINGLES, &["rrrr", "rrrr"])
 }
 
 #[test]
@@ -390,6 +411,20 @@ fn a_lock_is_extended_once_where_the_theatre_offers_that() {
 }
 
 #[test]
+fn a_lock_is_extended_until_the_show_starts_at_most() {
+    let rules = SeatRules { lock_extension_seconds: Some(60), ..SeatRules::default() };
+    let late = |since: i64| {
+        let wanted = LockSeats { ttl_millis: TTL.unsigned_abs(), ..wanting(&["A0"]) };
+        let begun = begun(&wanted, since, 18_000);
+        given::<Show>([vec![show(rules, &["rrr"])], begun.to_vec()].concat())
+    };
+    let near = START - TTL - 1_000;
+    late(near).decides(at(near), extend("b", "asha", None), [extended("b", START, None)]);
+    let at_start = START - TTL;
+    late(at_start).refuses(at(at_start), extend("b", "asha", None), Rejection::StartsTooSoon);
+}
+
+#[test]
 fn an_extended_lock_holds_its_seats_until_the_new_deadline() {
     let deadline = TTL + EXTENSION;
     let show = extendable(&[extended("b", deadline, None)]);
@@ -480,7 +515,7 @@ fn who_lets_locks_lapse_again_and_again_waits() {
 }
 
 #[test]
-fn what_was_paid_or_declined_is_not_held_against_anybody() {
+fn what_was_paid_is_not_held_against_anybody_and_what_was_declined_is() {
     let another = LockSeats {
         booking_id: "z".into(),
         idempotency_key: "kz".into(),
@@ -488,11 +523,12 @@ fn what_was_paid_or_declined_is_not_held_against_anybody() {
         hoarding: lapsed_locks(1),
         ..lock()
     };
-    for since in [
-        vec![confirmed("b", 1)],
-        vec![failed("b")],
-        vec![confirmed("b", 1), cancelled("b", CancelledBy::Customer, true)],
-    ] {
+    for since in
+        [vec![confirmed("b", 1)], vec![confirmed("b", 1), cancelled("b", CancelledBy::Customer, true)]]
+    {
         given::<Show>(booked(&since)).decides(at(2), locking(&another), begun(&another, 2, 18_000));
     }
+    let declined = given::<Show>(booked(&[failed("b")]));
+    let memory = LAPSED_MEMORY_MILLIS + TTL.unsigned_abs() - 2;
+    declined.refuses(at(2), locking(&another), Rejection::TooManyLapsedLocks { retry_after_millis: memory });
 }

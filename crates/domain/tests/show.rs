@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/cinema.rs"]
-#[expect(dead_code, reason = "shared by several files")]
 mod cinema;
 #[path = "support/harness.rs"]
 mod harness;

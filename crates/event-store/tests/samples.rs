@@ -78,6 +78,16 @@ fn a_theatre_and_a_show_of_before_there_were_seat_rules_have_none() {
 }
 
 #[test]
+fn a_redemption_of_before_attempts_were_told_apart_is_given_back_whole() {
+    let mut sample: serde_json::Map<String, Value> =
+        serde_json::from_slice(&samples()["redemption.released.v1"]).unwrap();
+    assert!(sample.remove("attempts").is_some());
+    let event = codec::decode("redemption.released.v1", &serde_json::to_vec(&sample).unwrap()).unwrap();
+    let stored: Value = serde_json::from_slice(&codec::encode(&event).unwrap()).unwrap();
+    assert_eq!(stored, Value::Object(sample));
+}
+
+#[test]
 fn a_show_of_before_there_were_sales_windows_is_on_sale_until_it_starts() {
     let mut sample: Value = serde_json::from_slice(&samples()["show.scheduled.v1"]).unwrap();
     sample.as_object_mut().unwrap().remove("sales").unwrap();

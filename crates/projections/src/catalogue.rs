@@ -15,6 +15,7 @@ use marquee_domain::money::Money;
 use marquee_domain::show::{ShowChanged, ShowDetails};
 use marquee_domain::theatre::{PartnerOnboarded, ScreenDetails, SeatType, TheatreDetails};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::wire::timezone;
 pub(crate) use facts::{Facts, Known, Searchable, concerns};
@@ -120,15 +121,24 @@ impl Catalogue {
         self.facts.load().theatres.get(id).map(|theatre| Arc::clone(&theatre))
     }
 
-    /// A partner's theatres, by name.
-    pub fn theatres_of(&self, partner: &PartnerId) -> Vec<Arc<TheatreDetails>> {
+    /// A partner's theatres by name: so many after a place, and whether there are more.
+    pub fn theatres_of(
+        &self,
+        partner: &PartnerId,
+        after: Option<&(SmolStr, TheatreId)>,
+        limit: usize,
+    ) -> (Vec<Arc<TheatreDetails>>, bool) {
         let facts = self.facts.load();
-        let own = facts.theatres.iter().filter(|theatre| theatre.partner_id == *partner);
+        let place = |theatre: &TheatreDetails| (theatre.name.clone(), theatre.theatre_id.clone());
+        let wanted = |theatre: &TheatreDetails| {
+            theatre.partner_id == *partner && after.is_none_or(|after| *after < place(theatre))
+        };
+        let own = facts.theatres.iter().filter(|theatre| wanted(theatre));
         let mut own: Vec<_> = own.map(|theatre| Arc::clone(&theatre)).collect();
-        own.sort_unstable_by(|one, other| {
-            (&one.name, &one.theatre_id).cmp(&(&other.name, &other.theatre_id))
-        });
-        own
+        own.sort_unstable_by_key(|theatre| place(theatre));
+        let more = own.len() > limit;
+        own.truncate(limit);
+        (own, more)
     }
 
     /// The shows of a theatre that are not over, the earliest first: so many after a place, and whether there are more.

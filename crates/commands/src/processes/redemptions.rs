@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use marquee_domain::Event;
 use marquee_domain::ids::{BookingId, OfferCode};
-use marquee_domain::redemption::RedemptionEvent;
+use marquee_domain::redemption::{Attempts, RedemptionEvent};
 use marquee_domain::show::ShowEvent;
 use marquee_domain::time;
 use marquee_event_store::lease::Tenancy;
@@ -75,9 +75,9 @@ impl RedemptionProcess {
     }
 
     pub(super) async fn run(mut self) {
+        let mut changes = Changes::new();
         loop {
             let page = next_page(&mut self.follower, PROCESS, TICK).await;
-            let mut changes = Changes::new();
             for recorded in &page.events {
                 self.note(recorded, &mut changes);
             }
@@ -88,10 +88,13 @@ impl RedemptionProcess {
                 continue;
             }
             note_position(PROCESS, page.next);
-            if let Err(error) =
-                self.state.save_claims(PROCESS, page.next, changes.into_iter().collect()).await
-            {
-                tracing::error!(process = PROCESS, %error, "the checkpoint cannot be kept; it is tried again");
+            let told = changes.iter().map(|(claim, due)| (claim.clone(), *due)).collect();
+            match self.state.save_claims(PROCESS, page.next, told).await {
+                Ok(()) => changes.clear(),
+                // What could not be kept is kept with the next page: the checkpoint must not pass it.
+                Err(error) => {
+                    tracing::error!(process = PROCESS, %error, "the checkpoint cannot be kept; it is tried again");
+                }
             }
             tokio::time::sleep(TICK).await;
         }
@@ -104,6 +107,8 @@ impl RedemptionProcess {
                 let check = Due::Check(time::after(claimed.lock_before, GRACE_MILLIS));
                 self.set(&claimed.booking_id, &claimed.code, check, changes);
             }
+            // Of other attempts the check that is set is the last one's.
+            Event::Redemption(RedemptionEvent::Released(released)) if !released.attempts.is_empty() => {}
             Event::Redemption(RedemptionEvent::Released(released)) => {
                 self.forget(&released.booking_id, &released.code, changes);
             }
@@ -213,7 +218,8 @@ impl RedemptionProcess {
 /// What came of it: held, or given back.
 async fn act(commands: &Commands, claim: &ClaimId, due: Due) -> Result<Due, CommandError> {
     let ClaimId { booking, code } = claim;
-    if let Due::Check(_) = due {
+    let mut attempts = Attempts::All;
+    if let Due::Check(from) = due {
         let show = booking.show().ok_or(CommandError::NotFound("booking"))?;
         let (wanted, offer) = (booking.clone(), code.clone());
         let uses = move |seen: Seen<'_>| {
@@ -226,11 +232,13 @@ async fn act(commands: &Commands, claim: &ClaimId, due: Due) -> Result<Due, Comm
         if commands.inner.writers.read(&show, uses).await?.is_some() {
             return Ok(Due::Held);
         }
+        // The same request may be made again just now: that attempt is not the one that was waited for.
+        attempts = Attempts::Until(time::before(from, GRACE_MILLIS));
     }
     let metadata = Arc::new(Metadata {
         actor: SmolStr::new_static("process:redemptions"),
         correlation_id: SmolStr::from(format!("redemption-{booking}")),
         causation_id: None,
     });
-    commands.release_redemption(&metadata, booking, code).await.map(|()| Due::Release)
+    commands.release_redemption(&metadata, booking, code, attempts).await.map(|()| Due::Release)
 }

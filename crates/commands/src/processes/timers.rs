@@ -100,16 +100,24 @@ impl TimerProcess {
     }
 
     pub(super) async fn run(mut self) {
+        // What is not kept yet: the checkpoint must not pass it.
+        let (mut set, mut fired): (Vec<Timer>, Vec<Timer>) = (vec![], vec![]);
         loop {
             let page = next_page(&mut self.follower, PROCESS, TICK).await;
-            let set: Vec<Timer> = page.events.iter().filter_map(|recorded| self.set(recorded)).collect();
-            let fired = self.fire().await;
+            set.extend(page.events.iter().filter_map(|recorded| self.set(recorded)));
+            fired.extend(self.fire().await);
             if set.is_empty() && fired.is_empty() && page.events.is_empty() {
                 continue;
             }
             note_position(PROCESS, page.next);
-            if let Err(error) = self.state.save(PROCESS, page.next, set, fired).await {
-                tracing::error!(process = PROCESS, %error, "the checkpoint cannot be kept; it is tried again");
+            match self.state.save(PROCESS, page.next, set.clone(), fired.clone()).await {
+                Ok(()) => {
+                    set.clear();
+                    fired.clear();
+                }
+                Err(error) => {
+                    tracing::error!(process = PROCESS, %error, "the checkpoint cannot be kept; it is tried again");
+                }
             }
             // What follows live comes in small pieces; gathering them costs nothing that matters to a deadline.
             tokio::time::sleep(TICK).await;

@@ -8,9 +8,12 @@ use jiff::Timestamp;
 
 use super::{AppliedOffer, AppliedPolicy, OfferRule, PassedOver, Pricing};
 use crate::ids::OfferCode;
-use crate::offer::OfferDetails;
+use crate::offer::{OfferDetails, OfferLimits};
 use crate::policy::{PolicyDetails, PolicyScope, TaxOn};
 use crate::show::ShowDetails;
+
+/// Most offers that a price tells of as passed over, the best of them: it lies in an event.
+const MOST_PASSED_OVER: usize = 10;
 
 /// A rule as it stood at a revision of its stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +88,12 @@ impl PriceTerms {
         self.all().map(|(offer, _)| &offer.details).filter(|offer| !offer.limits.are_none())
     }
 
+    /// Those of them that may lower a price of this show now, with their limits.
+    pub fn limited_for(&self, show: &ShowDetails, now: Timestamp) -> Vec<(OfferCode, OfferLimits)> {
+        let limited = self.offers(show, now).filter(|offer| !offer.details.limits.are_none());
+        limited.map(|offer| (offer.details.code.clone(), offer.details.limits)).collect()
+    }
+
     /// Every offer, and whether the customer has named it.
     fn all(&self) -> impl Iterator<Item = (&Versioned<OfferDetails>, bool)> {
         let named = self.coupon.as_ref().map(|coupon| &coupon.details.code);
@@ -145,18 +154,21 @@ impl PriceTerms {
         let mut candidates = Vec::new();
         for (offer, named) in self.all() {
             let limited = !offer.details.limits.are_none();
-            let discount = offer.details.rule.discount(prices, &show.currency);
-            let refused = refused(&offer.details, show, now).or(if discount == 0 {
-                Some(CouponRefused::NothingOff)
-            } else if limited && !self.claimed.contains(&offer.details.code) {
-                Some(CouponRefused::Exhausted)
-            } else {
-                None
-            });
-            match (refused, named) {
-                (None, _) => candidates.push(Candidate { offer, discount, named }),
-                (Some(refused), true) => return Err(refused),
-                (Some(_), false) => {}
+            // Most offers are for other shows: what costs least is asked first.
+            let judged = match refused(&offer.details, show, now) {
+                Some(refused) => Err(refused),
+                None => match offer.details.rule.discount(prices, &show.currency) {
+                    0 => Err(CouponRefused::NothingOff),
+                    _ if limited && !self.claimed.contains(&offer.details.code) => {
+                        Err(CouponRefused::Exhausted)
+                    }
+                    discount => Ok(discount),
+                },
+            };
+            match (judged, named) {
+                (Ok(discount), _) => candidates.push(Candidate { offer, discount, named }),
+                (Err(refused), true) => return Err(refused),
+                (Err(_), false) => {}
             }
         }
         Ok(candidates)
@@ -207,7 +219,7 @@ fn choose(mut candidates: Vec<Candidate<'_>>, subtotal: i64) -> (Vec<AppliedOffe
                 discount: off,
                 limited: !details.limits.are_none(),
             });
-        } else {
+        } else if passed_over.len() < MOST_PASSED_OVER {
             passed_over.push(PassedOver { code: details.code.clone(), version: *version, discount });
         }
     }

@@ -234,6 +234,9 @@ pub enum Rejection {
     /// The lock was extended before.
     #[error("the seat lock was extended before")]
     AlreadyExtended,
+    /// The lock lasts until the show starts, or longer.
+    #[error("the show starts before a longer lock would end")]
+    StartsTooSoon,
     /// The booking has no lock to extend.
     #[error("the seat lock of a booking that is {0} cannot be extended")]
     NotExtendable(BookingStatus),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::Decider;
 use crate::ids::{BookingId, OfferCode, PaymentId, SeatId};
 use crate::pricing::{PriceTerms, Pricing};
-use crate::seat_rules::SeatRule;
+use crate::seat_rules::{SeatRule, SeatRules};
 use crate::show::booking::{Booking, BookingState, BookingStatus};
 use crate::show::command::{
     CancelBooking, ExtendLock, LockSeats, MAX_SEATS_PER_BOOKING, Rejection, SeatChoice, ShowCommand,
@@ -107,6 +107,16 @@ fn check_count(seats: usize) -> Result<(), Rejection> {
         1..=MAX_SEATS_PER_BOOKING => Ok(()),
         _ => Err(Rejection::TooManySeats),
     }
+}
+
+/// What a theatre asks of seats that are free.
+fn check_rules<F: Fn(&SeatId) -> bool>(
+    seating: &Seating<'_, F>,
+    rules: SeatRules,
+    seats: &[SeatId],
+) -> Result<(), Rejection> {
+    seating.check_companions(seats)?;
+    if rules.no_single_seats { seating.check_singles(seats) } else { Ok(()) }
 }
 
 pub(super) fn expired(booking_id: &BookingId) -> ShowEvent {
@@ -245,12 +255,21 @@ impl Screening {
                 let unavailable: Vec<SeatId> = seats.iter().filter(|seat| !free(seat)).cloned().collect();
                 if !unavailable.is_empty() {
                     let instead = seating.in_the_same_row(seats);
+                    let instead = instead.filter(|seats| check_rules(&seating, rules, seats).is_ok());
                     return Err(Rejection::SeatsUnavailable { seats: unavailable, instead });
                 }
-                seating.check_companions(seats)?;
-                if rules.no_single_seats {
-                    seating.check_singles(seats)?;
-                }
+                check_rules(&seating, rules, seats).map_err(|refused| match refused {
+                    // What heals one rule may break another, or be more than a booking may have.
+                    Rejection::AgainstSeatRule { rule, seats, instead } => {
+                        let most =
+                            rules.seats_per_booking.map_or(MAX_SEATS_PER_BOOKING, |most| most as usize);
+                        let passes = |seats: &Vec<SeatId>| {
+                            seats.len() <= most && check_rules(&seating, rules, seats).is_ok()
+                        };
+                        Rejection::AgainstSeatRule { rule, seats, instead: instead.filter(passes) }
+                    }
+                    other => other,
+                })?;
                 Ok(seats.clone())
             }
             // Of these the best break no rule: they leave nobody alone where any would.
@@ -297,7 +316,12 @@ impl Screening {
         if booking.extended_from.is_some() {
             return Err(Rejection::AlreadyExtended);
         }
-        let expires_at = time::after(booking.expires_at, u64::from(seconds) * MILLIS_PER_SECOND);
+        // Nobody pays for seats of a show that has begun.
+        let longest = self.details.start_time.max(booking.expires_at);
+        let expires_at = time::after(booking.expires_at, u64::from(seconds) * MILLIS_PER_SECOND).min(longest);
+        if expires_at == booking.expires_at {
+            return Err(Rejection::StartsTooSoon);
+        }
         let (booking_id, request) = (booking.id.clone(), extend.request.clone());
         Ok(vec![LockExtended { booking_id, expires_at, request }.into()])
     }

@@ -16,7 +16,7 @@ pub const LAPSED_MEMORY_MILLIS: u64 = 3_600_000;
 pub struct HoardingLimits {
     /// Most live locks.
     pub live_locks: Option<u32>,
-    /// Most locks that expired or were cancelled unpaid, within [`LAPSED_MEMORY_MILLIS`].
+    /// Most locks that ended unpaid, within [`LAPSED_MEMORY_MILLIS`].
     pub lapsed_locks: Option<u32>,
 }
 
@@ -34,16 +34,17 @@ impl Customer {
         self.open.push(booking);
     }
 
-    /// A payment that failed is no fault of the customer's; money that came and went back was no lock.
+    /// Money that came and went back was no lock. A payment that failed is one: who can decline it could hold seats by it.
     pub(super) fn ends(&mut self, booking: &Booking, state: &BookingState) {
         self.open.retain(|open| *open != booking.id);
         let lapsed = match state {
-            BookingState::Expired | BookingState::Cancelled { .. } => booking.is_pending(),
+            BookingState::Failed | BookingState::Expired | BookingState::Cancelled { .. } => {
+                booking.is_pending()
+            }
             BookingState::SeatsLocked
             | BookingState::PaymentPending
             | BookingState::Confirmed { .. }
-            | BookingState::Completed { .. }
-            | BookingState::Failed => false,
+            | BookingState::Completed { .. } => false,
         };
         if lapsed {
             self.lapsed.push(booking.expires_at);

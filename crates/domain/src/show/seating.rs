@@ -267,8 +267,9 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
                 beside(SeatType::Wheelchair).any(is_chosen)
             }
             (Companions::Required, SeatType::Wheelchair) => {
-                let mut companions = beside(SeatType::Companion).peekable();
-                companions.peek().is_none() || companions.any(is_chosen)
+                // A companion's seat that is gone must not keep the place beside it empty for ever.
+                let mut companions = beside(SeatType::Companion);
+                companions.clone().any(is_chosen) || !companions.any(|seat| (self.free)(&seat.seat_id))
             }
             (Companions::Free | Companions::WithWheelchair, SeatType::Wheelchair)
             | (Companions::Free, SeatType::Companion)
@@ -279,11 +280,6 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
     /// Whether a seat that is left alone would be missed.
     fn counts(&self, seat: &LayoutSeat) -> bool {
         is_common(seat.seat_type) && (self.free)(&seat.seat_id)
-    }
-
-    /// How many seats are free from here on that would be missed.
-    fn room<'s>(&self, side: impl Iterator<Item = &'s LayoutSeat>, taken: &BTreeSet<&SeatId>) -> usize {
-        side.take_while(|seat| self.counts(seat) && !taken.contains(&seat.seat_id)).count()
     }
 
     fn beside_each_other(
@@ -317,17 +313,22 @@ impl<'a, F: Fn(&SeatId) -> bool> Seating<'a, F> {
         let (mut found, mut left_of_block) = (vec![], 0);
         for block in row.blocks() {
             left_of_block += block.first().map_or(0, |seat| usize::from(seat.gap_before));
+            // Each seat is asked about once: that is what costs.
+            let free: Vec<bool> = block.iter().map(is_free).collect();
+            let missed = |index: &usize| free[*index] && is_common(block[*index].seat_type);
             for (index, seats) in block.windows(quantity).enumerate() {
                 let within = index..index + quantity;
                 let is_chosen = |seat: &LayoutSeat| seats.iter().any(|chosen| std::ptr::eq(chosen, seat));
-                if !suits(seats)
-                    || !seats.iter().all(is_free)
+                if !free[within.clone()].iter().all(|free| *free)
+                    || !suits(seats)
                     || !within.clone().all(|index| self.is_accompanied(block, index, &is_chosen))
                 {
                     continue;
                 }
-                let (left, right) = (block[..within.start].iter().rev(), block[within.end..].iter());
-                let room = [self.room(left, taken), self.room(right, taken)];
+                // How many seats to either side are free and would be missed.
+                let left = (0..within.start).rev().take_while(missed).count();
+                let right = (within.end..block.len()).take_while(missed).count();
+                let room = [left, right];
                 // A seat beside a wheelchair place has no neighbour to lose.
                 let edges =
                     [seats.first(), seats.last()].map(|edge| edge.is_some_and(|it| is_common(it.seat_type)));

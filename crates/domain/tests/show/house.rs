@@ -49,7 +49,7 @@ fn the_house_keeps_free_seats_and_gives_them_back() {
 #[test]
 fn a_seat_that_the_house_keeps_cannot_be_booked_until_it_is_given_back() {
     let show = given::<Show>([scheduled(), blocked(&["A1"]).into()]);
-    let taken = Rejection::SeatsUnavailable { seats: seats(&["A1"]), instead: None };
+    let taken = crate::cinema::taken(&["A1"], &["A2", "A3"]);
     show.refuses(at(0), ShowCommand::LockSeats(wants(&["A1", "A2"])), taken);
     let show = given::<Show>([scheduled(), blocked(&["A1"]).into(), released(&["A1"]).into()]);
     show.decides(at(0), ShowCommand::LockSeats(lock()), begun(&lock(), 0, 18_000));

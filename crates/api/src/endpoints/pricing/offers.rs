@@ -1,22 +1,25 @@
-//! `POST /offers`, `GET /offers/{code}`, `PUT /offers/{code}`
+//! `GET /offers`, `POST /offers`, `GET /offers/{code}`, `PUT /offers/{code}`
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use marquee_domain::ids::{OfferCode, PartnerId};
+use marquee_domain::ids::{CityId, MovieId, OfferCode, PartnerId, TheatreId};
 use marquee_domain::offer::{OfferChanged, OfferCreated, OfferDetails, OfferLimits};
 use marquee_domain::pricing::{Conditions, Rule};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::Pricer;
 use crate::body::Json;
-use crate::endpoints::{id, text};
+use crate::endpoints::{MOST_ENTRIES, id, text};
 use crate::error::{ApiError, ErrorEnvelope};
-use crate::query::Segments;
+use crate::query::{Params, Segments, page_size};
 use crate::{idempotency, wire};
+
+const PAGE: usize = 50;
+const MOST: usize = 200;
 
 /// What an offer takes off.
 #[derive(ToSchema)]
@@ -105,6 +108,21 @@ pub(crate) struct OfferBody {
     version: Option<u64>,
 }
 
+/// Conditions that a body may name: sound ids, and not a thousand.
+fn checked(conditions: &Conditions) -> Result<Conditions, ApiError> {
+    let Conditions { cities, theatres, movies, formats, .. } = conditions;
+    let most =
+        [cities.len(), theatres.len(), movies.len(), formats.len()].into_iter().max().unwrap_or_default();
+    if most > MOST_ENTRIES {
+        return Err(ApiError::invalid("conditions", "has too many entries"));
+    }
+    cities.iter().try_for_each(|city| id("conditions.cities", city.as_str(), CityId::parse).map(drop))?;
+    theatres.iter().try_for_each(|it| id("conditions.theatres", it.as_str(), TheatreId::parse).map(drop))?;
+    movies.iter().try_for_each(|movie| id("conditions.movies", movie.as_str(), MovieId::parse).map(drop))?;
+    formats.iter().try_for_each(|format| text("conditions.formats", format).map(drop))?;
+    Ok(conditions.clone())
+}
+
 fn yes() -> bool {
     true
 }
@@ -116,7 +134,7 @@ impl OfferBody {
             partner_id,
             description: text("description", &self.description)?,
             rule: self.rule.clone(),
-            conditions: self.conditions.clone(),
+            conditions: checked(&self.conditions)?,
             valid_from: self.valid_from,
             valid_to: self.valid_to,
             automatic: self.automatic,
@@ -181,6 +199,45 @@ pub(crate) async fn replace(
     let offer = body.details(code, pricer.partner)?;
     let answer = app.commands.change_offer(&pricer.ctx, OfferChanged { offer, request }).await?;
     Ok(wire::answered(StatusCode::OK, answer, |offer| OfferBody::of(offer, None)))
+}
+
+/// Which offers.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OffersParams {
+    /// 1 to 200; 50 where none is given.
+    limit: Option<String>,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Some of the offers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OffersBody {
+    offers: Vec<OfferBody>,
+    /// Reads on from here.
+    next_cursor: Option<String>,
+}
+
+/// The offers by their code, valid or not: a partner's own; for the house everybody's.
+#[utoipa::path(get, operation_id = "listOffers", path = "/api/v1/offers", tag = "pricing", params(OffersParams), security(("bearer" = [])),
+    responses((status = 200, body = OffersBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    pricer: Pricer,
+    Params(params): Params<OffersParams>,
+) -> Result<Response, ApiError> {
+    let limit = page_size(params.limit.as_deref(), PAGE, MOST)?;
+    let list = ("offers", &pricer.partner);
+    let after = params.cursor.map(|cursor| app.cursors.open(&list, &cursor)).transpose()?;
+    let (offers, more) = app.commands.offers_of(pricer.partner.as_ref(), after.as_ref(), limit).await?;
+    let last = offers.last().filter(|_| more).map(|last| last.details.code.clone());
+    let offers = offers.iter().map(|offer| OfferBody::of(offer.details.clone(), Some(offer.version)));
+    let body =
+        OffersBody { offers: offers.collect(), next_cursor: last.map(|last| app.cursors.seal(&list, &last)) };
+    Ok(axum::Json(body).into_response())
 }
 
 /// An offer, for its owner and the house.

@@ -1,4 +1,4 @@
-//! `PUT /pricing/policies/{scope}`
+//! `GET /pricing/policies/{scope}`, `PUT /pricing/policies/{scope}`
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -30,6 +30,13 @@ pub(crate) struct PolicyBody {
     tax_on: TaxOn,
 }
 
+impl PolicyBody {
+    fn of(policy: PolicyDetails) -> Self {
+        let PolicyDetails { scope: _, fee_per_ticket, tax_percent, tax_on } = policy;
+        Self { fee_per_ticket, tax_percent, tax_on }
+    }
+}
+
 /// Sets fees and tax: of everywhere (`default`), of a city (`city:blr`) or of a theatre (`theatre:th_101`). The narrowest holds.
 #[utoipa::path(put, operation_id = "setPricePolicy", path = "/api/v1/pricing/policies/{scope}", tag = "pricing", request_body = PolicyBody,
     params(("scope" = String, Path)), security(("bearer" = [])),
@@ -48,9 +55,19 @@ pub(crate) async fn set(
     let policy = PolicyDetails { scope, fee_per_ticket, tax_percent, tax_on };
     let set = PolicySet { policy, request };
     let answer = app.commands.set_policy(&pricer.ctx, pricer.partner.as_ref(), set).await?;
-    Ok(wire::answered(StatusCode::OK, answer, |policy| PolicyBody {
-        fee_per_ticket: policy.fee_per_ticket,
-        tax_percent: policy.tax_percent,
-        tax_on: policy.tax_on,
-    }))
+    Ok(wire::answered(StatusCode::OK, answer, PolicyBody::of))
+}
+
+/// The fees and tax of a scope. Where it has none of its own, a wider one's hold. A partner reads those of its theatres.
+#[utoipa::path(get, operation_id = "getPricePolicy", path = "/api/v1/pricing/policies/{scope}", tag = "pricing",
+    params(("scope" = String, Path)), security(("bearer" = [])),
+    responses((status = 200, body = PolicyBody), (status = 403, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)))]
+pub(crate) async fn read(
+    State(app): State<App>,
+    pricer: Pricer,
+    Segments(scope): Segments<String>,
+) -> Result<axum::Json<PolicyBody>, ApiError> {
+    let scope = PolicyScope::parse(&scope).ok_or_else(|| ApiError::not_found("scope"))?;
+    let policy = app.commands.policy(pricer.partner.as_ref(), &scope).await?;
+    Ok(axum::Json(PolicyBody::of(policy)))
 }

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use marquee_domain::ids::{ShowId, TheatreId};
 use marquee_domain::theatre::TheatreDetails;
 use marquee_domain::time::Timestamp;
-use marquee_projections::{ShowCard, View};
+use marquee_projections::View;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -26,8 +26,22 @@ const MOST: usize = 200;
 
 /// The theatres of a partner.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct TheatresBody {
     theatres: Vec<TheatreBody>,
+    /// Reads on from here.
+    next_cursor: Option<String>,
+}
+
+/// Which of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageParams {
+    /// 1 to 200; 50 where none is given.
+    limit: Option<String>,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// A theatre with its screens.
@@ -38,16 +52,6 @@ pub(crate) struct TheatreWithScreens {
     theatre: TheatreBody,
     partner_id: String,
     screens: Vec<ScreenBody>,
-}
-
-/// Which of a theatre's shows.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ShowsParams {
-    limit: Option<String>,
-    /// The `nextCursor` of the page before.
-    after: Option<String>,
 }
 
 /// Some of a theatre's shows, the earliest first.
@@ -61,20 +65,28 @@ pub(crate) struct TheatreShowsBody {
 
 /// The caller's theatres, by name.
 #[utoipa::path(get, operation_id = "listTheatres", path = "/api/v1/partners/{partnerId}/theatres", tag = "partners",
-    params(("partnerId" = String, Path)), security(("bearer" = [])),
-    responses((status = 200, body = TheatresBody), (status = 403, body = ErrorEnvelope)))]
+    params(("partnerId" = String, Path), PageParams), security(("bearer" = [])),
+    responses((status = 200, body = TheatresBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope)))]
 pub(crate) async fn list(
     State(app): State<App>,
     partner: Partner,
     Segments(partner_id): Segments<String>,
+    Params(params): Params<PageParams>,
     headers: HeaderMap,
 ) -> Result<Json<TheatresBody>, ApiError> {
     if partner.id.as_str() != partner_id {
         return Err(not_yours());
     }
     app.wait(View::Catalogue, &headers).await?;
-    let theatres = app.views.catalogue.theatres_of(&partner.id);
-    Ok(Json(TheatresBody { theatres: theatres.iter().map(|theatre| theatres::body(theatre)).collect() }))
+    let limit = page_size(params.limit.as_deref(), PAGE, MOST)?;
+    let list = ("theatres", &partner.id);
+    let after = params.cursor.map(|cursor| app.cursors.open(&list, &cursor)).transpose()?;
+    let (theatres, more) = app.views.catalogue.theatres_of(&partner.id, after.as_ref(), limit);
+    let last = theatres.last().filter(|_| more);
+    Ok(Json(TheatresBody {
+        next_cursor: last.map(|last| app.cursors.seal(&list, &(&last.name, &last.theatre_id))),
+        theatres: theatres.iter().map(|theatre| theatres::body(theatre)).collect(),
+    }))
 }
 
 /// A theatre of the caller, with its screens and their seats.
@@ -98,21 +110,24 @@ pub(crate) async fn read(
 
 /// The shows of a theatre of the caller that are not over, the earliest first, also those that were called off.
 #[utoipa::path(get, operation_id = "listTheatreShows", path = "/api/v1/theatres/{theatreId}/shows", tag = "partners",
-    params(("theatreId" = String, Path), ShowsParams), security(("bearer" = [])),
+    params(("theatreId" = String, Path), PageParams), security(("bearer" = [])),
     responses((status = 200, body = TheatreShowsBody), (status = 400, body = ErrorEnvelope), (status = 403, body = ErrorEnvelope),
         (status = 404, body = ErrorEnvelope)))]
 pub(crate) async fn shows(
     State(app): State<App>,
     partner: Partner,
     Segments(theatre_id): Segments<String>,
-    Params(params): Params<ShowsParams>,
+    Params(params): Params<PageParams>,
     headers: HeaderMap,
 ) -> Result<Json<TheatreShowsBody>, ApiError> {
     let limit = page_size(params.limit.as_deref(), PAGE, MOST)?;
-    let after = params.after.as_deref().map(position_of).transpose()?;
     let theatre = own(&app, &partner, theatre_id, &headers).await?;
+    let list = ("shows of a theatre", &theatre.theatre_id);
+    let after: Option<(Timestamp, ShowId)> =
+        params.cursor.map(|cursor| app.cursors.open(&list, &cursor)).transpose()?;
     let (shows, more) = app.views.catalogue.shows_in(&theatre.theatre_id, after.as_ref(), limit);
-    let next_cursor = shows.last().filter(|_| more).map(|last| cursor_of(last));
+    let last = shows.last().filter(|_| more).map(|last| &last.show);
+    let next_cursor = last.map(|last| app.cursors.seal(&list, &(last.start_time, &last.show_id)));
     let shows = shows.iter().map(|card| ShowBody::of(&card.show, card.cancelled)).collect();
     Ok(Json(TheatreShowsBody { shows, next_cursor }))
 }
@@ -138,17 +153,4 @@ async fn own(
         }
     };
     if theatre.partner_id == partner.id { Ok(theatre) } else { Err(not_yours()) }
-}
-
-/// Where a show lies among those of its theatre: a page goes on from there, whatever has become of the show.
-fn cursor_of(card: &ShowCard) -> String {
-    format!("{}.{}", card.show.start_time.as_millisecond(), card.show.show_id)
-}
-
-fn position_of(cursor: &str) -> Result<(Timestamp, ShowId), ApiError> {
-    let parsed = cursor.split_once('.').and_then(|(start, show)| {
-        let start = Timestamp::from_millisecond(start.parse().ok()?).ok()?;
-        Some((start, ShowId::parse(show).ok()?))
-    });
-    parsed.ok_or_else(|| ApiError::invalid("after", "is not one that was given"))
 }
