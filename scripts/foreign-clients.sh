@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the clients that are not ours, for tests/foreign: KurrentDB's official ones for Python and Node. Does nothing where they are
+# Installs the clients that are not ours, for tests/foreign: KurrentDB's official ones for Python and Node, and a mail server. Does nothing where they are
 # there; fails where they cannot be had.
 set -euo pipefail
 cd "$(dirname "$0")/.."

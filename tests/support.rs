@@ -8,6 +8,8 @@ pub mod http;
 #[expect(dead_code, reason = "its other ways are for the tests of the bus itself")]
 #[path = "support/nats.rs"]
 pub mod nats;
+#[path = "support/providers.rs"]
+pub mod providers;
 #[path = "support/server.rs"]
 pub mod server;
 #[path = "support/time.rs"]

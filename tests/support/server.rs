@@ -45,6 +45,8 @@ pub struct Options {
     pub event_store: Option<String>,
     /// Whether KurrentDB's clients come in, and may append.
     pub door: Door,
+    /// What else the environment says.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A door for KurrentDB's clients.
@@ -74,6 +76,7 @@ impl Default for Options {
             gateways: vec![],
             event_store: None,
             door: Door::Closed,
+            environment: vec![],
         }
     }
 }
@@ -251,6 +254,7 @@ impl Server {
             Door::Writable => writable_door(&mut command, 0),
             Door::WritableAt(port) => writable_door(&mut command, port),
         }
+        command.envs(options.environment.iter().cloned());
         let child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(["--seat-lock-ttl", options.seat_lock_ttl])

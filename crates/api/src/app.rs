@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use marquee_commands::Commands;
 use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, Position};
+use marquee_notifications::Notifications;
 use marquee_projections::messages::{EmbeddedBus, Messages};
 use marquee_projections::{Behind, View, Views};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -86,6 +87,8 @@ pub struct Outbound {
     pub publisher: Messages,
     /// The queue, where messages go to the one in the data directory.
     pub queue: Option<EmbeddedBus>,
+    /// What customers are told.
+    pub notifications: Notifications,
 }
 
 /// What every handler reaches. Cheap to clone.

@@ -8,7 +8,9 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::app::App;
-use crate::endpoints::{audit, bookings, catalogue, ops, payments, pricing, shows, theatres, tickets};
+use crate::endpoints::{
+    audit, bookings, catalogue, customers, ops, payments, pricing, shows, theatres, tickets,
+};
 
 struct Bearer;
 
@@ -72,11 +74,17 @@ impl Modify for Bearer {
         bookings::ticket::html,
         tickets::verify::verify,
         tickets::redeem::redeem,
+        customers::read::read,
+        customers::keep::keep,
+        customers::erase::erase_own,
+        customers::erase::erase,
         payments::initiate::initiate,
         payments::webhook::webhook,
         audit::log::log,
         audit::stream::stream,
         ops::messages::read,
+        ops::notifications::list,
+        ops::replay::replay,
         ops::projections::list,
         ops::projections::rebuild,
         ops::refunds::read,

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod bookings;
 pub(crate) mod catalogue;
+pub(crate) mod customers;
 pub(crate) mod ops;
 pub(crate) mod payments;
 pub(crate) mod pricing;
@@ -12,7 +13,7 @@ pub(crate) mod tickets;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
 use crate::docs;
@@ -60,10 +61,17 @@ pub(crate) fn router() -> Router<App> {
         .route("/bookings/{bookingId}/extend", post(bookings::extend::extend))
         .route("/tickets/{ticketId}/verify", get(tickets::verify::verify))
         .route("/tickets/{ticketId}/redeem", post(tickets::redeem::redeem))
+        .route(
+            "/customers/me",
+            get(customers::read::read).put(customers::keep::keep).delete(customers::erase::erase_own),
+        )
+        .route("/customers/{userId}", delete(customers::erase::erase))
         .route("/payments/webhooks/{provider}", post(payments::webhook::webhook))
         .route("/audit/events", get(audit::log::log))
         .route("/audit/streams/{stream}/events", get(audit::stream::stream))
         .route("/ops/messages", get(ops::messages::read))
+        .route("/ops/notifications", get(ops::notifications::list))
+        .route("/ops/notifications/{notificationId}/replay", post(ops::replay::replay))
         .route("/ops/projections", get(ops::projections::list))
         .route("/ops/refunds", get(ops::refunds::read))
         .route("/ops/projections/{name}/rebuild", post(ops::projections::rebuild));

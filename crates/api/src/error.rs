@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use marquee_commands::CommandError;
 use marquee_domain::catalogue::CatalogueRejection;
+use marquee_domain::customer::CustomerRejection;
 use marquee_domain::ids::SeatId;
 use marquee_domain::offer::OfferRejection;
 use marquee_domain::payment::PaymentRejection;
@@ -12,6 +13,7 @@ use marquee_domain::seat_rules::SeatRule;
 use marquee_domain::show::{BookingStatus, Rejection};
 use marquee_domain::theatre::TheatreRejection;
 use marquee_event_store::ReadError;
+use marquee_notifications::NotReplayable;
 use marquee_projections::{BrowseError, RebuildError, ViewsError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -187,6 +189,18 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl From<NotReplayable> for ApiError {
+    fn from(refusal: NotReplayable) -> Self {
+        match refusal {
+            NotReplayable::Unknown => Self::not_found("notification"),
+            NotReplayable::Settled(status) => {
+                conflict("NOT_REPLAYABLE", "Only a dead letter is tried again.")
+                    .with_detail("status", status.as_str())
+            }
+        }
+    }
+}
+
 impl From<CommandError> for ApiError {
     fn from(error: CommandError) -> Self {
         match error {
@@ -201,6 +215,10 @@ impl From<CommandError> for ApiError {
             CommandError::Offer(rejection) => rejection.into(),
             CommandError::Policy(PolicyRejection::KeyReused(_)) => key_reused(),
             CommandError::Redemption(rejection) => validation(sentence(&rejection)),
+            CommandError::Customer(CustomerRejection::Erased) => {
+                let message = "The customer's data was erased, for good.";
+                Self::new(StatusCode::GONE, "CUSTOMER_ERASED", message)
+            }
             CommandError::UnknownCoupon(code) => validation(format!("There is no coupon {code}."))
                 .with_details(json!({ "field": "couponCode", "couponCode": code })),
             CommandError::Overlap(show) => {

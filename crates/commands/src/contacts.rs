@@ -1,11 +1,20 @@
 //! Personal data, apart from the log and encrypted: events hold opaque ids only.
 
+mod customers;
+mod files;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
 use aws_lc_rs::hmac;
+use marquee_domain::customer::Contact;
+use marquee_domain::ids::UserId;
 use rusqlite::{Connection, OptionalExtension, params};
+
+pub use self::customers::ContactVault;
+use self::customers::CustomerContacts;
+use self::files::FileVault;
 
 /// Why a contact could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +28,12 @@ pub enum ContactsError {
     /// Another thread failed while it held the file.
     #[error("the contacts file is out")]
     Poisoned,
+    /// Something reads it: what was deleted may yet lie in the log beside it.
+    #[error("the contacts file is in use")]
+    StillInUse,
+    /// The vault that nodes share is out.
+    #[error("contacts are out: {0}")]
+    Out(String),
 }
 
 /// How to reach people and companies. AES-256-GCM, each entry bound to its subject.
@@ -27,10 +42,11 @@ pub struct Contacts {
     file: PathBuf,
     inner: Arc<Mutex<(Connection, RandomizedNonceKey)>>,
     digests: Arc<hmac::Key>,
+    customers: CustomerContacts,
 }
 
 impl Contacts {
-    /// Opens `<dir>/contacts.sqlite`. `key` is 32 bytes and lies outside it.
+    /// Opens `<dir>/contacts.sqlite`, and `contact-keys.sqlite` beside it. `key` is 32 bytes and lies outside them.
     pub fn open(dir: &Path, key: &[u8]) -> Result<Self, ContactsError> {
         let file = dir.join("contacts.sqlite");
         let connection = Connection::open(&file)?;
@@ -43,14 +59,37 @@ impl Contacts {
         // A key of its own for digests: one key has one use.
         let digests = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"marquee contact digests");
         let digests = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, digests.as_ref()));
+        let customers = CustomerContacts::new(Arc::new(FileVault::open(dir)?), key)?;
         let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| ContactsError::Sealed)?;
-        Ok(Self { file, inner: Arc::new(Mutex::new((connection, key))), digests })
+        Ok(Self { file, inner: Arc::new(Mutex::new((connection, key))), digests, customers })
     }
 
     /// Tells contacts apart without telling them: what may stand in the log in place of one. Nobody can confirm a guess
     /// without the key.
     pub fn digest(&self, contact: &str) -> String {
         hex::encode(hmac::sign(&self.digests, contact.as_bytes()))
+    }
+
+    /// The same, with customers' contacts in another vault.
+    #[must_use]
+    pub fn with_vault(mut self, vault: Arc<dyn ContactVault>) -> Self {
+        self.customers = self.customers.in_vault(vault);
+        self
+    }
+
+    /// Keeps how to reach a customer, in place of what was known.
+    pub async fn put_customer(&self, user: &UserId, contact: &Contact) -> Result<(), ContactsError> {
+        self.customers.put(user, contact).await
+    }
+
+    /// How to reach a customer.
+    pub async fn customer(&self, user: &UserId) -> Result<Option<Contact>, ContactsError> {
+        self.customers.get(user).await
+    }
+
+    /// Destroys how to reach a customer.
+    pub async fn erase_customer(&self, user: &UserId) -> Result<(), ContactsError> {
+        self.customers.erase(user).await
     }
 
     /// Keeps how to reach a subject, such as `partner:p_1`, in place of what was known.

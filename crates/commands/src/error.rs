@@ -1,6 +1,7 @@
 //! Why a command was not carried out.
 
 use marquee_domain::catalogue::CatalogueRejection;
+use marquee_domain::customer::CustomerRejection;
 use marquee_domain::ids::ShowId;
 use marquee_domain::offer::OfferRejection;
 use marquee_domain::payment::PaymentRejection;
@@ -35,6 +36,9 @@ pub enum CommandError {
     /// A limit of an offer.
     #[error(transparent)]
     Redemption(#[from] RedemptionRejection),
+    /// A rule of customers' data.
+    #[error(transparent)]
+    Customer(#[from] CustomerRejection),
     /// No such offer.
     #[error("there is no coupon {0}")]
     UnknownCoupon(SmolStr),

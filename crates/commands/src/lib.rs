@@ -8,6 +8,7 @@ mod catalogue;
 mod contacts;
 mod context;
 mod counters;
+mod customers;
 mod error;
 mod execute;
 pub mod gateway;
@@ -33,7 +34,7 @@ use marquee_event_store::clock::Clock;
 use marquee_event_store::{EventStore, StreamName};
 
 pub use bookings::{BookingAnswer, BookingSnapshot, CancelAnswer, CreateBooking, RefundView};
-pub use contacts::{Contacts, ContactsError};
+pub use contacts::{ContactVault, Contacts, ContactsError};
 pub use context::{Answer, Context};
 pub use error::CommandError;
 pub use gateway::razorpay::{RazorpayConfig, RazorpayGateway, URL as RAZORPAY_URL};

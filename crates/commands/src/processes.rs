@@ -6,6 +6,7 @@
 //! Each process follows the log from its checkpoint and decides from the target's own fold, so that doing a thing twice
 //! is doing it once. Correctness never waits for them.
 
+mod erasures;
 mod money;
 mod pace;
 mod questions;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Commands;
+use crate::processes::erasures::ErasureProcess;
 use crate::processes::money::MoneyProcess;
 use crate::processes::questions::QuestionProcess;
 use crate::processes::redemptions::RedemptionProcess;
@@ -77,12 +79,14 @@ impl Processes {
         let timers = TimerProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
         let redemptions = RedemptionProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
         let questions = QuestionProcess::new(commands.clone(), state.clone(), tenancy.clone())?;
+        let erasures = ErasureProcess::new(commands.clone(), state.clone())?;
         let money = MoneyProcess::new(commands.clone(), state, tenancy)?;
         tasks.spawn(keeping);
         tasks.spawn(until(shutdown.clone(), timers.run()));
         tasks.spawn(until(shutdown.clone(), money.run()));
         tasks.spawn(until(shutdown.clone(), redemptions.run()));
         tasks.spawn(until(shutdown.clone(), questions.run()));
+        tasks.spawn(until(shutdown.clone(), erasures.run()));
         tasks.close();
         Ok(Self { tasks })
     }

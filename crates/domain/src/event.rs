@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{catalogue, offer, payment, policy, redemption, schedule, show, theatre};
+use crate::{catalogue, customer, offer, payment, policy, redemption, schedule, show, theatre};
 
 /// Declares an aggregate's events: one variant, one payload and one stored name each.
 macro_rules! events {
@@ -71,6 +71,7 @@ pub enum Event {
     Offer(offer::OfferEvent),
     Policy(policy::PolicyEvent),
     Redemption(redemption::RedemptionEvent),
+    Customer(customer::CustomerEvent),
 }
 
 macro_rules! aggregates {
@@ -142,4 +143,5 @@ aggregates! {
     Offer(offer::OfferEvent),
     Policy(policy::PolicyEvent),
     Redemption(redemption::RedemptionEvent),
+    Customer(customer::CustomerEvent),
 }

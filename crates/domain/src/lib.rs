@@ -8,6 +8,7 @@ mod event;
 
 pub mod cancel_policy;
 pub mod catalogue;
+pub mod customer;
 pub mod ids;
 pub mod money;
 pub mod offer;

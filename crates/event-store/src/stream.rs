@@ -1,9 +1,9 @@
 //! Names of streams.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use marquee_domain::ids::{
-    BookingId, CityId, MovieId, OfferCode, PartnerId, PaymentId, ScreenId, ShowId, TheatreId,
+    BookingId, CityId, MovieId, OfferCode, PartnerId, PaymentId, ScreenId, ShowId, TheatreId, UserId,
 };
 use marquee_domain::policy::PolicyScope;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,9 @@ pub struct StreamName(SmolStr);
 
 /// The categories of Marquee's streams: what stands before the first dash. A log that others write to as well is told apart by
 /// these, so a stream of no known category is written nowhere but to the embedded log.
-pub const CATEGORIES: [&str; 11] = [
+pub const CATEGORIES: [&str; 12] = [
     "city",
+    "customer",
     "lease",
     "movie",
     "offer",
@@ -77,6 +78,25 @@ impl StreamName {
     /// A city.
     pub fn city(id: &CityId) -> Self {
         Self(SmolStr::from(format!("city-{id}")))
+    }
+
+    /// A customer. Whoever issues tokens names customers as they like: what no id holds is written as `~` and its bytes in hex.
+    pub fn customer(id: &UserId) -> Self {
+        let mut name = String::from("customer-");
+        for byte in id.as_str().bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') {
+                name.push(char::from(byte));
+            } else {
+                // Writing to a string does not fail.
+                _ = write!(name, "~{byte:02x}");
+            }
+        }
+        Self(SmolStr::from(name))
+    }
+
+    /// Whether the name is no longer than a stream's may be.
+    pub fn fits(&self) -> bool {
+        self.0.len() <= MAX_NAME
     }
 
     /// A film.
@@ -158,6 +178,7 @@ mod tests {
             StreamName::payment(&"bk_sh_1_2".into()),
             StreamName::unmatched_payment("x"),
             StreamName::city(&"blr".into()),
+            StreamName::customer(&"auth0|u 2001".into()),
             StreamName::movie(&"mv_1".into()),
             StreamName::partner(&"p_1".into()),
             StreamName::theatre(&"th_1".into()),
@@ -180,6 +201,16 @@ mod tests {
         assert_eq!(StreamName::payment_of(&unmatched), Some(StreamName::unmatched_payment("0a1b")));
         for other in ["", "pay_", "pay_1", "bk_sh_1_2"] {
             assert_eq!(StreamName::payment_of(&PaymentId::from(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_customer_has_a_stream_of_its_own() {
+        let names = ["u_1", "u 1", "u~201", "u|1", "U_1"].map(|user| StreamName::customer(&user.into()));
+        assert_eq!(names[0].as_str(), "customer-u_1");
+        assert_eq!(names[1].as_str(), "customer-u~201");
+        for (one, name) in names.iter().enumerate() {
+            assert!(names[one + 1..].iter().all(|other| other != name), "{name}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod migrate;
+mod notifications;
 mod projections;
 mod token;
 
@@ -29,6 +30,9 @@ enum Command {
     /// Shows or rebuilds the views.
     #[command(subcommand)]
     Projections(projections::ProjectionsCommand),
+    /// Shows what customers were told, or has it tried again.
+    #[command(subcommand)]
+    Notifications(notifications::NotificationsCommand),
     /// Shows what happened.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -46,6 +50,7 @@ impl Cli {
             Command::Serve(args) => server::run(&args.load()?).await,
             Command::Token(args) => args.run(),
             Command::Projections(command) => command.run().await,
+            Command::Notifications(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::Migrate(args) => args.run().await,
         }

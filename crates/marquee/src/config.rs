@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::gateways::{GatewaysConfig, GatewaysError};
 use crate::log::LogChoice;
+use crate::notify::NotificationsChoice;
 use crate::outbound::MessagesChoice;
 
 /// Why the configuration does not hold.
@@ -221,6 +222,8 @@ pub struct ServeConfig {
     pub door: Option<DoorConfig>,
     /// Where messages to the outside go.
     pub messages: MessagesChoice,
+    /// Who delivers notifications to customers.
+    pub notifications: NotificationsChoice,
     /// How long a seat lock lasts.
     pub seat_lock_ttl: Duration,
     /// How long before a show's start its tickets are redeemed.
@@ -275,6 +278,7 @@ impl ServeArgs {
                 writable: self.kurrent_door_writable || file.kurrent_door_writable.unwrap_or_default(),
             }),
             messages: MessagesChoice::settle(self.messages.as_deref(), file.messages.as_deref())?,
+            notifications: NotificationsChoice::settle()?,
             seat_lock_ttl: ttl,
             doors_open: doors,
             rate_limit: limit("rate-limit", &rate)?,

@@ -18,6 +18,7 @@ use crate::cli::Failure;
 use crate::config::ServeConfig;
 use crate::log::Log;
 use crate::secrets;
+use crate::vault::SharedVault;
 
 /// Everything but the socket.
 pub struct Engine {
@@ -76,7 +77,10 @@ impl Engine {
             (None, false) => None,
         };
         let gateways = config.gateways.open(sandbox, &clock)?;
-        let contacts = Contacts::open(data_dir, &secrets::contacts_key(data_dir)?)?;
+        let mut contacts = Contacts::open(data_dir, &secrets::contacts_key(data_dir)?)?;
+        if let ReadModel::Postgres(database) = &config.common.read_model {
+            contacts = contacts.with_vault(Arc::new(SharedVault::new(database, &store)));
+        }
         let rules = CommandsConfig {
             seat_lock_ttl: config.seat_lock_ttl,
             hoarding: config.hoarding,
@@ -90,11 +94,20 @@ impl Engine {
             ReadModel::Embedded => Arc::new(OwnerOfTheLog),
             ReadModel::Postgres(database) => database.leases(Arc::clone(&store)),
         };
+        let notifications = config.notifications.start(
+            &state_dir,
+            &commands,
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&leases),
+            stop.clone(),
+        )?;
         let outbound = config.messages.start(
             &state_dir,
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&leases),
+            notifications,
             stop.clone(),
         )?;
         let processes = Processes::start(&ProcessesConfig { dir: state_dir }, &commands, leases, &stop)?;
@@ -146,6 +159,7 @@ impl Engine {
         }
         self.processes.stopped().await;
         self.outbound.publisher.stopped().await;
+        self.outbound.notifications.stopped().await;
         self.views.closed().await;
         self.log.close().await;
     }

@@ -8,11 +8,13 @@ mod engine;
 mod gateways;
 mod log;
 mod logging;
+mod notify;
 mod offline;
 mod outbound;
 mod secrets;
 mod server;
 mod server_file;
+mod vault;
 
 use std::process::ExitCode;
 

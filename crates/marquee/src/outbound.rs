@@ -7,6 +7,7 @@ use marquee_api::Outbound;
 use marquee_event_store::EventStore;
 use marquee_event_store::clock::Clock;
 use marquee_event_store::lease::{Leases, keep};
+use marquee_notifications::Notifications;
 use marquee_projections::messages::{
     EmbeddedBus, MessageBus, Messages, NatsBus, NatsConfig, NatsCredentials, Retention,
 };
@@ -69,6 +70,7 @@ impl MessagesChoice {
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
         leases: Arc<dyn Leases>,
+        notifications: Notifications,
         stop: CancellationToken,
     ) -> Result<Outbound, Failure> {
         let (bus, queue, chosen): (Arc<dyn MessageBus>, _, _) = match self {
@@ -78,18 +80,21 @@ impl MessagesChoice {
             }
             Self::Nats(config) => {
                 tracing::info!(servers = ?config, "messages go to NATS");
-                (Arc::new(NatsBus::new(config.clone())), None, chosen(leases, stop.clone()))
+                (Arc::new(NatsBus::new(config.clone())), None, chosen(leases, NAME, stop.clone()))
             }
         };
-        Ok(Outbound { publisher: Messages::start(store, bus, clock, chosen, stop)?, queue })
+        Ok(Outbound { publisher: Messages::start(store, bus, clock, chosen, stop)?, queue, notifications })
     }
 }
 
-/// Whether this node is the one that publishes. Where nobody can say, each node does: what is told twice has the same id
-/// and is stored once.
-fn chosen(leases: Arc<dyn Leases>, stop: CancellationToken) -> watch::Receiver<bool> {
+/// Whether this node is the one that has a lease. Where nobody can say, each node acts: what is told twice has the same id.
+pub fn chosen(
+    leases: Arc<dyn Leases>,
+    lease: &'static str,
+    stop: CancellationToken,
+) -> watch::Receiver<bool> {
     let (sender, chosen) = watch::channel(false);
-    let (mut tenancy, keeping) = keep(leases, NAME, stop);
+    let (mut tenancy, keeping) = keep(leases, lease, stop);
     tokio::spawn(async move {
         let telling = async {
             loop {

@@ -25,7 +25,7 @@ pub use browse::{
 };
 pub use catalogue::{Catalogue, ShowCard};
 pub use fingerprint::Fingerprint;
-pub use postgres::{InvalidAddress, Postgres, Source, SourceError};
+pub use postgres::{InvalidAddress, Postgres, PostgresContacts, Source, SourceError};
 pub use seat_inventory::{BookingPage, BookingRow, Bookings, RefundRow, RefundStatus, RefundTotal};
 pub use seat_maps::{
     Availability, AvailabilityStatus, RenderedSeatMap, SeatMaps, SeatSnapshot, SeatStatus, ShowFacts,

@@ -28,6 +28,7 @@ pub use self::message::*;
 pub use self::nats::{InvalidNatsUrl, NatsBus, NatsConfig, NatsCredentials, STREAM};
 pub use self::publisher::MessagesStatus;
 use self::publisher::{Publisher, Shown};
+pub use self::translate::Translator;
 
 /// How long the end waits for a commit of the queue that is under way.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,5 +1,6 @@
 //! The PostgreSQL database that nodes share: how it is reached, its tables, and the leases in it.
 
+mod contacts;
 mod leases;
 mod migrations;
 mod source;
@@ -14,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::watch;
 
+pub use contacts::PostgresContacts;
 pub(crate) use leases::PostgresLeases;
 #[cfg(test)]
 pub(crate) use leases::{HOLD, RELEASE};

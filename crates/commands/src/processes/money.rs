@@ -150,7 +150,8 @@ impl MoneyProcess {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => {}
+            | Event::Redemption(_)
+            | Event::Customer(_) => {}
         }
     }
 

@@ -149,7 +149,8 @@ impl RedemptionProcess {
             | Event::Theatre(_)
             | Event::Schedule(_)
             | Event::Offer(_)
-            | Event::Policy(_) => {}
+            | Event::Policy(_)
+            | Event::Customer(_) => {}
         }
     }
 

@@ -53,7 +53,8 @@ impl Durable {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => None,
+            | Event::Redemption(_)
+            | Event::Customer(_) => None,
         };
         if self.spare.is_some() { events.filter_map(of_show).collect() } else { vec![] }
     }

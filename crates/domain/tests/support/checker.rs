@@ -145,7 +145,8 @@ impl Checker {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => Ok(()),
+            | Event::Redemption(_)
+            | Event::Customer(_) => Ok(()),
         }
     }
 

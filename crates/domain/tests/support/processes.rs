@@ -120,7 +120,8 @@ impl World {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => Ok(()),
+            | Event::Redemption(_)
+            | Event::Customer(_) => Ok(()),
         }
     }
 

@@ -102,7 +102,8 @@ impl Facts {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => Ok(Searchable::Nothing),
+            | Event::Redemption(_)
+            | Event::Customer(_) => Ok(Searchable::Nothing),
         }
     }
 

@@ -50,6 +50,13 @@ impl ShowFold {
         })
     }
 
+    /// Every live booking, in the order of their ids.
+    pub fn bookings(&self) -> Vec<Booking> {
+        let mut bookings: Vec<Booking> = self.bookings.keys().filter_map(|id| self.booking(id)).collect();
+        bookings.sort_by(|one, other| one.booking_id.cmp(&other.booking_id));
+        bookings
+    }
+
     /// Whether the event at a revision is the next one.
     fn at(&self, revision: u64) -> bool {
         self.next == revision
@@ -168,6 +175,11 @@ impl Shows {
             self.folds.insert(event.stream.clone(), fold);
         }
         Ok(self.folds.entry(event.stream.clone()).or_default())
+    }
+
+    /// A show as it stands, where it is in memory.
+    pub fn get(&self, stream: &StreamName) -> Option<&ShowFold> {
+        self.folds.get(stream)
     }
 
     fn forget(&mut self, stream: &StreamName) {

@@ -9,7 +9,7 @@ use marquee_domain::ids::{BookingId, RefundId};
 use marquee_domain::payment::{self, PaymentEvent};
 use marquee_domain::show::{self, ShowEvent};
 use marquee_domain::theatre::SeatType;
-use marquee_event_store::{EventStore, ReadError, Recorded};
+use marquee_event_store::{EventStore, ReadError, Recorded, StreamName};
 use smol_str::SmolStr;
 
 use super::bus::{Origin, Outgoing};
@@ -24,12 +24,13 @@ use super::message::{
 const PAYMENT_PAGE: usize = 1_024;
 
 /// Tells events as messages. Give it every event, in log order; after any jump, begin with a new one.
-pub(super) struct Translator {
+pub struct Translator {
     store: Arc<dyn EventStore>,
     shows: Shows,
 }
 
 impl Translator {
+    /// A translator over a log.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
         Self { store, shows: Shows::default() }
     }
@@ -54,7 +55,8 @@ impl Translator {
                 | Event::Schedule(_)
                 | Event::Offer(_)
                 | Event::Policy(_)
-                | Event::Redemption(_),
+                | Event::Redemption(_)
+                | Event::Customer(_),
             ) => Told::Nothing,
             Err(error) => Told::Unsound(error.to_string()),
         };
@@ -67,6 +69,11 @@ impl Translator {
                 None
             }
         })
+    }
+
+    /// The live bookings of a show whose event was just told, as they stand after it.
+    pub fn live_bookings(&self, show: &StreamName) -> Vec<Booking> {
+        self.shows.get(show).map(ShowFold::bookings).unwrap_or_default()
     }
 
     async fn show(&mut self, event: &Recorded, told: &ShowEvent) -> Result<Told, ReadError> {

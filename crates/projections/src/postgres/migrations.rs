@@ -7,6 +7,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "seat inventory", include_str!("../../migrations/0001_seat_inventory.sql")),
     (2, "source log", include_str!("../../migrations/0002_source_log.sql")),
     (3, "several refunds", include_str!("../../migrations/0003_several_refunds.sql")),
+    (4, "customer contacts", include_str!("../../migrations/0004_customer_contacts.sql")),
 ];
 
 pub(super) fn migrator() -> Migrator {

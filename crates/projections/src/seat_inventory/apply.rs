@@ -124,7 +124,8 @@ impl<'a> Batch<'a> {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => return Err(Poison::WrongStream.into()),
+            | Event::Redemption(_)
+            | Event::Customer(_) => return Err(Poison::WrongStream.into()),
         };
         let at = recorded.position;
         let number = self.number(show)?;
@@ -204,7 +205,8 @@ impl<'a> Batch<'a> {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => return Err(Poison::WrongStream.into()),
+            | Event::Redemption(_)
+            | Event::Customer(_) => return Err(Poison::WrongStream.into()),
         };
         match event {
             PaymentEvent::Initiated(_)

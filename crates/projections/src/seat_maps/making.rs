@@ -134,7 +134,8 @@ impl Making {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => return Err(Poison::WrongStream),
+            | Event::Redemption(_)
+            | Event::Customer(_) => return Err(Poison::WrongStream),
         };
         let board = self.boards.get(show).map(|board| Arc::clone(&board));
         match (board, event) {

@@ -233,10 +233,10 @@ pub(crate) async fn list(
     let list = ("offers", &pricer.partner);
     let after = params.cursor.map(|cursor| app.cursors.open(&list, &cursor)).transpose()?;
     let (offers, more) = app.commands.offers_of(pricer.partner.as_ref(), after.as_ref(), limit).await?;
-    let last = offers.last().filter(|_| more).map(|last| last.details.code.clone());
+    let end = offers.last().filter(|_| more).map(|end| end.details.code.clone());
     let offers = offers.iter().map(|offer| OfferBody::of(offer.details.clone(), Some(offer.version)));
     let body =
-        OffersBody { offers: offers.collect(), next_cursor: last.map(|last| app.cursors.seal(&list, &last)) };
+        OffersBody { offers: offers.collect(), next_cursor: end.map(|end| app.cursors.seal(&list, &end)) };
     Ok(axum::Json(body).into_response())
 }
 

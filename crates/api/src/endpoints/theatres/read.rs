@@ -82,9 +82,9 @@ pub(crate) async fn list(
     let list = ("theatres", &partner.id);
     let after = params.cursor.map(|cursor| app.cursors.open(&list, &cursor)).transpose()?;
     let (theatres, more) = app.views.catalogue.theatres_of(&partner.id, after.as_ref(), limit);
-    let last = theatres.last().filter(|_| more);
+    let end = theatres.last().filter(|_| more);
     Ok(Json(TheatresBody {
-        next_cursor: last.map(|last| app.cursors.seal(&list, &(&last.name, &last.theatre_id))),
+        next_cursor: end.map(|end| app.cursors.seal(&list, &(&end.name, &end.theatre_id))),
         theatres: theatres.iter().map(|theatre| theatres::body(theatre)).collect(),
     }))
 }
@@ -126,8 +126,8 @@ pub(crate) async fn shows(
     let after: Option<(Timestamp, ShowId)> =
         params.cursor.map(|cursor| app.cursors.open(&list, &cursor)).transpose()?;
     let (shows, more) = app.views.catalogue.shows_in(&theatre.theatre_id, after.as_ref(), limit);
-    let last = shows.last().filter(|_| more).map(|last| &last.show);
-    let next_cursor = last.map(|last| app.cursors.seal(&list, &(last.start_time, &last.show_id)));
+    let end = shows.last().filter(|_| more).map(|end| &end.show);
+    let next_cursor = end.map(|end| app.cursors.seal(&list, &(end.start_time, &end.show_id)));
     let shows = shows.iter().map(|card| ShowBody::of(&card.show, card.cancelled)).collect();
     Ok(Json(TheatreShowsBody { shows, next_cursor }))
 }

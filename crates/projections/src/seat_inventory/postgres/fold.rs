@@ -196,7 +196,8 @@ impl<'a> Fold<'a> {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => return Err(Poison::WrongStream),
+            | Event::Redemption(_)
+            | Event::Customer(_) => return Err(Poison::WrongStream),
         };
         let at = recorded.position;
         if let ShowEvent::Scheduled(scheduled) = event {
@@ -270,7 +271,8 @@ impl<'a> Fold<'a> {
             | Event::Schedule(_)
             | Event::Offer(_)
             | Event::Policy(_)
-            | Event::Redemption(_) => return Err(Poison::WrongStream),
+            | Event::Redemption(_)
+            | Event::Customer(_) => return Err(Poison::WrongStream),
         };
         let at = recorded.position;
         match event {
