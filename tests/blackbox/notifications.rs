@@ -230,14 +230,17 @@ async fn a_provider_that_is_down_for_a_while_loses_no_message() {
         (waiting.len() == 10 && waiting.iter().all(tried)).then_some(())
     })
     .await;
-    let metrics = world.http.root("GET", "/metrics").send().await.text;
-    for shown in [
-        "marquee_notifications_pending 10",
-        "marquee_notifications_oldest_pending_seconds",
-        "marquee_notifications_dead 0",
-    ] {
-        assert!(metrics.contains(shown), "{shown}: {metrics}");
-    }
+    // Gauges follow within a second or two.
+    eventually(SOON, "metrics of what waits", async || {
+        let metrics = world.http.root("GET", "/metrics").send().await.text;
+        let shown = [
+            "marquee_notifications_pending 10",
+            "marquee_notifications_oldest_pending_seconds",
+            "marquee_notifications_dead 0",
+        ];
+        shown.iter().all(|shown| metrics.contains(shown)).then_some(())
+    })
+    .await;
     mail.come_back().await;
     texts.behave(Manner::Willing);
     for booking in &bookings {

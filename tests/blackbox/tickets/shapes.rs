@@ -10,7 +10,7 @@ use crate::support::world::World;
 
 async fn shape(world: &World, ticket: &Ticket, suffix: &str) -> Answer {
     let path = format!("/bookings/{}/ticket{suffix}", ticket.booking);
-    world.http.get(&path).token(&customer("u_1")).send().await
+    world.http.get(&path).token(&customer("u_1")).after(world.log_end().await).send().await
 }
 
 /// What a scanner reads of a PNG.

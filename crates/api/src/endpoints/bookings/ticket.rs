@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use marquee_projections::View;
 use utoipa::ToSchema;
 
 use crate::accept;
@@ -125,6 +126,7 @@ async fn answer(
     shape: Shape,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
+    app.wait(View::Catalogue, headers).await?;
     let snapshot = app.commands.booking(&booking_id_of(booking_id)?).await?;
     let booking = &snapshot.booking;
     own(customer, &booking.user_id)?;
