@@ -39,6 +39,16 @@ pub enum GatewayError {
     Unavailable(String),
 }
 
+impl GatewayError {
+    /// Of a question: that it is refused says nothing of what was asked about. Wrong keys or a wrong address must not end a refund.
+    pub(crate) fn unanswered(self) -> Self {
+        match self {
+            Self::Refused(reason) => Self::Unavailable(format!("it does not say: {reason}")),
+            other @ Self::Unavailable(_) => other,
+        }
+    }
+}
+
 /// How a payment stands at its gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PaymentStatus {

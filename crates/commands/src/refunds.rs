@@ -34,17 +34,19 @@ impl Commands {
             Err(CommandError::Payment(PaymentRejection::UnknownRefund)) => return Ok(false),
             Err(error) => return Err(error),
         };
+        let stands = |status: RefundStatus| {
+            let mut refunds = executed.loaded.state.refunds.iter();
+            refunds.any(|refund| refund.requested.refund_id == *refund_id && refund.status == status)
+        };
+        if failure.is_none() && stands(RefundStatus::Failed) {
+            tracing::error!(refund = %refund_id, "alert: a refund that was given up was paid after all: do not pay it by hand");
+            metrics::counter!(counters::REFUNDS_FAILED).increment(1);
+        }
         if let Some(reason) = failure {
-            let paid = |payment: &Payment| {
-                let mut refunds = payment.refunds.iter();
-                refunds.any(|refund| {
-                    refund.requested.refund_id == *refund_id && refund.status == RefundStatus::Succeeded
-                })
-            };
             if executed.appended.is_some() {
                 tracing::error!(refund = %refund_id, %reason, "alert: a gateway refuses a refund");
                 metrics::counter!(counters::REFUNDS_FAILED).increment(1);
-            } else if paid(&executed.loaded.state) {
+            } else if stands(RefundStatus::Succeeded) {
                 tracing::error!(refund = %refund_id, %reason, "alert: a refund that was paid came back");
                 metrics::counter!(counters::REFUNDS_FAILED).increment(1);
             }

@@ -130,12 +130,12 @@ async fn a_gateway_that_keeps_failing_is_left_alone_and_taken_up_again() {
 #[tokio::test]
 async fn money_of_which_no_webhook_tells_confirms_its_booking_before_the_deadline() {
     for provider in BOTH {
-        let (world, gateway) = world_with(provider, "8s").await;
+        let (world, gateway) = world_with(provider, "26s").await;
         let begun = world.book("u_1", &["A1"]).await.expect(201);
         let booking = begun["bookingId"].as_str().expect("an id");
         paying(&world, provider, "u_1", booking).await;
         gateway.pay(booking);
-        let body = eventually(Duration::from_secs(8), "it is confirmed", async || {
+        let body = eventually(Duration::from_secs(26), "it is confirmed", async || {
             let body = world.get_booking("u_1", booking).send().await.expect(200);
             (body["status"] == "CONFIRMED").then_some(body)
         })
@@ -152,7 +152,7 @@ async fn money_of_which_no_webhook_tells_confirms_its_booking_before_the_deadlin
 #[tokio::test]
 async fn a_payment_whose_lock_ran_out_is_closed_at_its_gateway() {
     for provider in BOTH {
-        let (world, gateway) = world_with(provider, "1500ms").await;
+        let (world, gateway) = world_with(provider, "5s").await;
         let begun = world.book("u_1", &["A1"]).await.expect(201);
         let booking = begun["bookingId"].as_str().expect("an id");
         paying(&world, provider, "u_1", booking).await;
@@ -183,7 +183,7 @@ async fn a_payment_of_a_cancelled_booking_is_closed_at_once() {
 #[tokio::test]
 async fn late_money_of_which_no_webhook_tells_is_found_and_goes_back() {
     for provider in BOTH {
-        let (world, gateway) = world_with(provider, "1500ms").await;
+        let (world, gateway) = world_with(provider, "5s").await;
         let begun = world.book("u_1", &["A1"]).await.expect(201);
         let booking = begun["bookingId"].as_str().expect("an id");
         paying(&world, provider, "u_1", booking).await;
@@ -202,7 +202,7 @@ async fn late_money_of_which_no_webhook_tells_is_found_and_goes_back() {
 #[tokio::test]
 async fn late_money_goes_back_once_though_the_server_is_killed_while_it_pays() {
     for provider in BOTH {
-        let (mut world, gateway) = world_with(provider, "1500ms").await;
+        let (mut world, gateway) = world_with(provider, "5s").await;
         let begun = world.book("u_1", &["A1"]).await.expect(201);
         let booking = begun["bookingId"].as_str().expect("an id");
         paying(&world, provider, "u_1", booking).await;
@@ -232,7 +232,7 @@ async fn late_money_goes_back_once_though_the_server_is_killed_while_it_pays() {
 
 #[tokio::test]
 async fn questions_survive_a_restart() {
-    let (mut world, gateway) = world_with(Provider::Razorpay, "12s").await;
+    let (mut world, gateway) = world_with(Provider::Razorpay, "30s").await;
     let begun = world.book("u_1", &["A1"]).await.expect(201);
     let booking = begun["bookingId"].as_str().expect("an id");
     paying(&world, Provider::Razorpay, "u_1", booking).await;
@@ -241,7 +241,7 @@ async fn questions_survive_a_restart() {
     gateway.pay(booking);
     world.server = Server::with(home, &gateway.options()).await;
     world.http = world.server.http.clone();
-    eventually(Duration::from_secs(12), "it is confirmed", async || {
+    eventually(Duration::from_secs(30), "it is confirmed", async || {
         let body = world.get_booking("u_1", booking).send().await.expect(200);
         (body["status"] == "CONFIRMED").then_some(())
     })

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::gateways::provider::{Gateway, Provider};
 use crate::gateways::{BOTH, confirmed, metric, refund_is, world_with};
 use crate::support::server::{Options, Server};
 use crate::support::time::eventually;
-use crate::support::world::{SOON, World};
+use crate::support::tokens::customer;
+use crate::support::world::{SOON, World, new_key};
 
 #[tokio::test]
 async fn a_refund_that_is_pending_is_followed_until_it_is_paid() {
@@ -81,4 +84,29 @@ async fn a_refund_that_stays_pending_too_long_is_an_alert_once() {
     assert_eq!(world.server.home.logged().matches(alert).count(), 1);
     gateway.refunds_become("paid");
     refund_is(&world, "u_1", &booking, "SUCCEEDED").await;
+}
+
+#[tokio::test]
+async fn seats_that_are_given_back_one_after_another_are_refunds_of_their_own() {
+    for provider in BOTH {
+        let (world, gateway) = world_with(provider, "5m").await;
+        let booking = confirmed(&world, &gateway, "u_1", &["A1", "A2", "P1"]).await;
+        let path = format!("/bookings/{booking}/cancel");
+        let give_back = async |body: &Value| {
+            let call = world.http.post(&path, body).token(&customer("u_1")).key(&new_key());
+            call.send().await.expect(200)
+        };
+        give_back(&json!({ "seatIds": ["A1"] })).await;
+        eventually(SOON, "the first is paid", async || (gateway.refunds().len() == 1).then_some(())).await;
+        give_back(&json!({ "seatIds": ["P1"] })).await;
+        give_back(&json!({})).await;
+        eventually(SOON, "all are paid", async || (gateway.refunds().len() == 3).then_some(())).await;
+        let mut amounts: Vec<i64> = gateway.refunds().iter().map(|refund| refund.amount).collect();
+        amounts.sort_unstable();
+        assert_eq!(amounts, [18_000, 18_000, 25_050]);
+        let told = refund_is(&world, "u_1", &booking, "SUCCEEDED").await;
+        assert_eq!((&told["status"], &told["refund"]["amount"]), (&json!("CANCELLED"), &json!(610.5)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(gateway.refunds().len(), 3, "each once");
+    }
 }

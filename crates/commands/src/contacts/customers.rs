@@ -33,6 +33,8 @@ pub trait ContactVault: Send + Sync + 'static {
 #[derive(Clone)]
 pub(super) struct CustomerContacts {
     vault: Arc<dyn ContactVault>,
+    /// Where contacts were kept before: read no more, and erased all the same.
+    left: Vec<Arc<dyn ContactVault>>,
     wrapping: Arc<RandomizedNonceKey>,
 }
 
@@ -40,16 +42,25 @@ impl CustomerContacts {
     pub fn new(vault: Arc<dyn ContactVault>, key: &[u8]) -> Result<Self, ContactsError> {
         // A key of its own for wrapping: one key has one use.
         let wrapping = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"marquee customer keys");
-        Ok(Self { vault, wrapping: Arc::new(cipher(wrapping.as_ref())?) })
+        Ok(Self { vault, left: vec![], wrapping: Arc::new(cipher(wrapping.as_ref())?) })
     }
 
-    /// The same keys, somewhere else.
+    /// The same keys, somewhere else. What lies in the vault that is left is still destroyed with its customer.
     pub fn in_vault(&self, vault: Arc<dyn ContactVault>) -> Self {
-        Self { vault, wrapping: Arc::clone(&self.wrapping) }
+        let left = self.left.iter().chain([&self.vault]).map(Arc::clone).collect();
+        Self { vault, left, wrapping: Arc::clone(&self.wrapping) }
     }
 
     pub async fn put(&self, user: &UserId, contact: &Contact) -> Result<(), ContactsError> {
-        let key = match self.key(user).await? {
+        let known = match self.key(user).await {
+            // Nobody can open what it sealed any more.
+            Err(ContactsError::Sealed) => {
+                self.vault.erase(user.clone()).await?;
+                None
+            }
+            known => known?,
+        };
+        let key = match known {
             Some(key) => key,
             None => {
                 let mut key = [0; 32];
@@ -71,6 +82,9 @@ impl CustomerContacts {
     }
 
     pub async fn erase(&self, user: &UserId) -> Result<(), ContactsError> {
+        for left in &self.left {
+            left.erase(user.clone()).await?;
+        }
         self.vault.erase(user.clone()).await
     }
 

@@ -98,9 +98,12 @@ impl Link {
     /// How its payment stands. What names the notice is all in the link itself: Razorpay's own name for a notice is not
     /// signed, and a query has none.
     fn status(&self, now: Timestamp) -> Option<PaymentStatus> {
-        let (outcome, minor) = match self.status.as_str() {
-            "paid" => (Outcome::Captured, self.amount_paid.unwrap_or(self.amount)),
-            "expired" | "cancelled" => (Outcome::Failed, self.amount),
+        let paid = self.amount_paid.filter(|minor| *minor > 0);
+        let (outcome, minor) = match (self.status.as_str(), paid) {
+            ("paid", paid) => (Outcome::Captured, paid.unwrap_or(self.amount)),
+            // Money may have come just before the link was closed.
+            ("expired" | "cancelled", Some(paid)) => (Outcome::Captured, paid),
+            ("expired" | "cancelled", None) => (Outcome::Failed, self.amount),
             _ => return Some(PaymentStatus::Open),
         };
         let notice = Notice {
@@ -185,7 +188,9 @@ impl RazorpayGateway {
     async fn paid_by(&self, id: &PaymentIntentId) -> Result<SmolStr, GatewayError> {
         let payments = self.link(id).await?.payments;
         let mut payments = payments.as_array().into_iter().flatten();
-        let captured = payments.find(|payment| note(payment, "status") == Some("captured"));
+        // One that went back as a whole is shown as such.
+        let has_money = |payment: &&Value| matches!(note(payment, "status"), Some("captured" | "refunded"));
+        let captured = payments.find(has_money);
         let captured = captured.and_then(|payment| note(payment, "payment_id")).map(SmolStr::from);
         captured
             .ok_or_else(|| GatewayError::Unavailable("it does not show the payment of the link yet".into()))
@@ -205,8 +210,8 @@ impl RazorpayGateway {
     }
 
     async fn pay_back(&self, refund: &RefundRequested) -> Result<RefundProgress, GatewayError> {
-        let payment = self.paid_by(&refund.payment_intent_id).await?;
-        match self.find_refund(&payment, refund).await? {
+        let payment = self.paid_by(&refund.payment_intent_id).await.map_err(GatewayError::unanswered)?;
+        match self.find_refund(&payment, refund).await.map_err(GatewayError::unanswered)? {
             RefundProgress::Unknown => {}
             known => return Ok(known),
         }

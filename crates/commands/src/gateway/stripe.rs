@@ -191,8 +191,8 @@ impl StripeGateway {
     }
 
     async fn pay_back(&self, refund: &RefundRequested) -> Result<RefundProgress, GatewayError> {
-        let payment = self.paid_by(&refund.payment_intent_id).await?;
-        match self.find_refund(&payment, refund).await? {
+        let payment = self.paid_by(&refund.payment_intent_id).await.map_err(GatewayError::unanswered)?;
+        match self.find_refund(&payment, refund).await.map_err(GatewayError::unanswered)? {
             RefundProgress::Unknown => {}
             known => return Ok(known),
         }

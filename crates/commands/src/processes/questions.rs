@@ -39,8 +39,10 @@ const FIRST_LOOK_MILLIS: u64 = 2_000;
 const LAST_WAIT_MILLIS: u64 = 3_600_000;
 /// How long a standby remembers a payment that nobody ended: a little longer than it is asked after.
 const STANDBY_MEMORY_MILLIS: u64 = 25 * 3_600_000;
-/// Questions of one round; the log is followed between rounds.
+/// Payments asked after in one round; the log is followed between rounds.
 const MOST_AT_ONCE: usize = 256;
+/// Refunds asked after in one round: each is two calls.
+const MOST_REFUNDS_AT_ONCE: usize = 4;
 
 /// What a gateway is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -182,9 +184,7 @@ impl QuestionProcess {
 
     async fn work(&mut self, changes: &mut Changes) {
         let now = self.commands.inner.clock.now();
-        let due = self.open.iter().filter(|(_, standing)| standing.due <= now).take(MOST_AT_ONCE);
-        let due: Vec<(Question, Standing)> =
-            due.map(|(question, standing)| (question.clone(), *standing)).collect();
+        let due = due(&self.open, now);
         let commands = &self.commands;
         let asked = stream::iter(due).map(|(question, standing)| async move {
             let next = match &question {
@@ -206,6 +206,21 @@ impl QuestionProcess {
             }
         }
     }
+}
+
+/// The questions of a round, the longest due first. Payments cannot wait, as their locks end; of refunds, which can, there may be
+/// thousands at once, so that only a few are asked after between two looks at payments.
+fn due(open: &HashMap<Question, Standing>, now: Timestamp) -> Vec<(Question, Standing)> {
+    let due = open.iter().filter(|(_, standing)| standing.due <= now);
+    let due = due.map(|(question, standing)| (question.clone(), *standing));
+    let (mut payments, mut refunds): (Vec<_>, Vec<_>) =
+        due.partition(|(question, _)| matches!(question, Question::Payment(_)));
+    payments.sort_unstable_by_key(|(_, standing)| standing.due);
+    refunds.sort_unstable_by_key(|(_, standing)| standing.due);
+    payments.truncate(MOST_AT_ONCE);
+    refunds.truncate(MOST_REFUNDS_AT_ONCE);
+    payments.extend(refunds);
+    payments
 }
 
 fn begun(since: Timestamp, wait_millis: u64) -> Standing {
@@ -392,6 +407,22 @@ mod tests {
         }
         assert!(looks.iter().filter(|seconds| **seconds < 0).count() >= 2, "one try may fail");
         assert_eq!(looks.last(), Some(&86_400));
+    }
+
+    #[test]
+    fn a_payment_is_never_behind_the_refunds_of_a_show_that_was_called_off() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let refund = |number: i64| {
+            let booking = BookingId::from(format!("bk_sh_1_{number}").as_str());
+            let question = Question::Refund(StreamName::payment(&booking), "rf".into());
+            (question, begun(at(number), 0))
+        };
+        let payment = (Question::Payment("bk_sh_2_1".into()), begun(at(9_000), 0));
+        let open: HashMap<Question, Standing> = (0..5_000).map(refund).chain([payment.clone()]).collect();
+        let due = due(&open, at(10_000));
+        assert_eq!(due.len(), 1 + MOST_REFUNDS_AT_ONCE);
+        assert_eq!(due[0], payment);
+        assert_eq!(due[1], refund(0), "the longest due first");
     }
 
     #[test]

@@ -79,7 +79,10 @@ fn judge(status: u16) -> Result<(), DeliveryError> {
     let reason = format!("http-{status}");
     match status {
         200..=299 => Ok(()),
-        401 | 403 | 408 | 409 | 425 | 429 | 500.. => Err(DeliveryError::Later(reason)),
+        // An address that leads nowhere is the house's fault, as wrong credentials are.
+        300..=399 | 401 | 403 | 404 | 405 | 408 | 409 | 425 | 429 | 500.. => {
+            Err(DeliveryError::Later(reason))
+        }
         _ => Err(DeliveryError::Refused(reason)),
     }
 }
@@ -103,10 +106,10 @@ mod tests {
         for taken in [200, 201, 202, 204] {
             assert_eq!(judge(taken), Ok(()));
         }
-        for later in [401, 403, 408, 409, 425, 429, 500, 502, 503, 504] {
+        for later in [301, 401, 403, 404, 405, 408, 409, 425, 429, 500, 502, 503, 504] {
             assert!(matches!(judge(later), Err(DeliveryError::Later(_))), "{later}");
         }
-        for refused in [301, 400, 404, 413, 422] {
+        for refused in [400, 413, 422] {
             assert!(matches!(judge(refused), Err(DeliveryError::Refused(_))), "{refused}");
         }
     }

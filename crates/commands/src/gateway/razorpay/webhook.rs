@@ -95,9 +95,9 @@ mod tests {
         told_by("secret", &hex::encode(signature), body.as_bytes())
     }
 
-    fn link(event: &str, status: &str, notes: &Value) -> Value {
+    fn link(event: &str, status: &str, paid: i64, notes: &Value) -> Value {
         json!({ "entity": "event", "event": event, "contains": ["payment_link"], "created_at": 1, "payload": { "payment_link": { "entity": {
-            "id": "plink_1", "amount": 30_250, "amount_paid": 30_250, "currency": "INR", "status": status,
+            "id": "plink_1", "amount": 30_250, "amount_paid": paid, "currency": "INR", "status": status,
             "reference_id": "bk_sh_1_X", "notes": notes, "updated_at": 1_700_000_000, "payments": null
         } } } })
     }
@@ -120,12 +120,14 @@ mod tests {
     #[test]
     fn only_what_is_final_for_the_link_is_a_payments_end() {
         let notes = json!({ "bookingId": "bk_sh_1_X" });
-        for (event, status, outcome) in [
-            ("payment_link.paid", "paid", Outcome::Captured),
-            ("payment_link.expired", "expired", Outcome::Failed),
-            ("payment_link.cancelled", "cancelled", Outcome::Failed),
+        for (event, status, paid, outcome) in [
+            ("payment_link.paid", "paid", 30_250, Outcome::Captured),
+            ("payment_link.expired", "expired", 0, Outcome::Failed),
+            ("payment_link.cancelled", "cancelled", 0, Outcome::Failed),
+            ("payment_link.cancelled", "cancelled", 30_250, Outcome::Captured),
         ] {
-            let Ok(Verified::Payment { booking_reference, notice }) = signed(&link(event, status, &notes))
+            let Ok(Verified::Payment { booking_reference, notice }) =
+                signed(&link(event, status, paid, &notes))
             else {
                 panic!("{event} ends a payment");
             };
@@ -137,14 +139,17 @@ mod tests {
             ("payment.failed", "created"),
             ("order.paid", "paid"),
         ] {
-            assert_eq!(signed(&link(event, status, &notes)), Ok(Verified::Other { status: event.into() }));
+            assert_eq!(
+                signed(&link(event, status, 30_250, &notes)),
+                Ok(Verified::Other { status: event.into() })
+            );
         }
     }
 
     #[test]
     fn a_link_that_marquee_did_not_make_is_not_its_money() {
         for notes in [json!([]), json!(null), json!({ "order": "7" })] {
-            let told = signed(&link("payment_link.paid", "paid", &notes));
+            let told = signed(&link("payment_link.paid", "paid", 30_250, &notes));
             assert_eq!(told, Ok(Verified::Other { status: "payment_link.paid".into() }));
         }
     }
