@@ -1,5 +1,7 @@
 //! What customers are told of their bookings, by whom, and how often.
 
+mod parts;
+
 use std::collections::BTreeSet;
 
 use marquee_test_postgres::Postgres;
