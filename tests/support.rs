@@ -18,3 +18,8 @@ pub mod time;
 pub mod tokens;
 #[path = "support/world.rs"]
 pub mod world;
+
+/// A length or a seed that a long run sets by the environment.
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().expect("a whole number"))
+}

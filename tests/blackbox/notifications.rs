@@ -1,6 +1,8 @@
 //! What customers are told of their bookings, by whom, and how often.
 
+mod outages;
 mod parts;
+mod tls;
 
 use std::collections::BTreeSet;
 
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::http::{Answer, assert_keys};
 use crate::support::providers::{MailServer, Manner, Texts};
-use crate::support::server::{Door, Home, Options, Server, run};
+use crate::support::server::{Door, Home, Options, Server};
 use crate::support::time::{eventually, in_days, rfc3339};
 use crate::support::tokens::{customer, token};
 use crate::support::world::{SOON, World};
@@ -215,103 +217,6 @@ async fn one_event_that_concerns_many_is_told_to_each_of_them_once() {
     assert_eq!((mail.taken().len(), ids.len()), (3, 3));
 }
 
-#[tokio::test]
-async fn a_provider_that_is_down_for_a_while_loses_no_message() {
-    let (mut mail, texts) = (MailServer::started().await, Texts::started().await);
-    let world = World::with(&providers(Some(&mail), Some(&texts))).await;
-    reachable(&world, "u_1", json!({ "email": "asha@example.com", "phone": "+919900112233" })).await;
-    mail.go().await;
-    texts.behave(Manner::Overloaded);
-    let mut bookings = vec![];
-    for seat in ["A1", "A2", "A3", "A4", "A5"] {
-        bookings.push(world.confirmed("u_1", &[seat]).await);
-    }
-    eventually(SOON, "attempts", async || {
-        let waiting = list(&world, "status=PENDING").await;
-        let tried = |told: &Value| told["attempts"].as_u64() >= Some(2) && told["reason"].is_string();
-        (waiting.len() == 10 && waiting.iter().all(tried)).then_some(())
-    })
-    .await;
-    // Gauges follow within a second or two.
-    eventually(SOON, "metrics of what waits", async || {
-        let metrics = world.http.root("GET", "/metrics").send().await.text;
-        let shown = [
-            "marquee_notifications_pending 10",
-            "marquee_notifications_oldest_pending_seconds",
-            "marquee_notifications_dead 0",
-        ];
-        shown.iter().all(|shown| metrics.contains(shown)).then_some(())
-    })
-    .await;
-    mail.come_back().await;
-    texts.behave(Manner::Willing);
-    for booking in &bookings {
-        come_to(&world, booking, "SENT", 2).await;
-    }
-    let mailed: BTreeSet<String> = mail.taken().iter().map(|mail| mail.id().to_owned()).collect();
-    let posted: BTreeSet<String> = texts.taken().iter().map(|post| post.body["id"].to_string()).collect();
-    assert_eq!((mailed.len(), mail.taken().len(), posted.len(), texts.taken().len()), (5, 5, 5, 5));
-}
-
-#[tokio::test]
-async fn a_poisoned_message_becomes_a_dead_letter_at_once_and_the_rest_go_on() {
-    let (mail, texts) = (MailServer::started().await, Texts::started().await);
-    let world = World::with(&providers(Some(&mail), Some(&texts))).await;
-    reachable(&world, "u_1", json!({ "email": "canary.bird@example.com", "phone": "+919876501234" })).await;
-    by_mail(&world, "u_2").await;
-    mail.behave(Manner::Picky("canary.bird"));
-    texts.behave(Manner::Picky("9876501234"));
-    let poisoned = world.confirmed("u_1", &["A1"]).await;
-    let dead = come_to(&world, &poisoned, "DEAD", 2).await;
-    let sound = world.confirmed("u_2", &["A2"]).await;
-    come_to(&world, &sound, "SENT", 1).await;
-    let mut reasons: Vec<_> = dead.iter().map(|dead| dead["reason"].as_str().expect("a reason")).collect();
-    reasons.sort_unstable();
-    assert_eq!(reasons, ["http-422", "smtp-550"]);
-    assert!(dead.iter().all(|dead| dead["attempts"] == 1), "at once: {dead:?}");
-    assert_eq!((mail.asked(), texts.asked()), (2, 1));
-    let told = format!("{}{}", Value::from(dead.clone()), world.server.home.logged());
-    assert!(
-        !told.contains("canary.bird") && !told.contains("9876501234"),
-        "the server named the address: {told}"
-    );
-
-    mail.behave(Manner::Willing);
-    texts.behave(Manner::Willing);
-    let again = replay(&world, &dead[0]).await.expect(202);
-    assert_eq!((&again["status"], &again["attempts"]), (&json!("PENDING"), &json!(0)));
-    come_to(&world, &poisoned, "SENT", 1).await;
-    let output = run(&world.server.home.data_dir(), &["notifications", "list", "--status", "DEAD"]).await;
-    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let id = dead[1]["notificationId"].as_str().expect("an id");
-    assert!(output.status.success() && listed.contains(id) && listed.lines().count() == 2, "{listed}");
-    let output = run(&world.server.home.data_dir(), &["notifications", "replay", "--all"]).await;
-    assert!(output.status.success(), "{output:?}");
-    let sent = come_to(&world, &poisoned, "SENT", 2).await;
-    assert_eq!((mail.taken().len(), texts.taken().len()), (2, 1));
-    replay(&world, &sent[0]).await.refused(409, "NOT_REPLAYABLE");
-    let output = run(&world.server.home.data_dir(), &["notifications", "replay", id]).await;
-    assert!(!output.status.success(), "what was sent is never sent again");
-}
-
-#[tokio::test]
-async fn after_the_last_attempt_a_message_is_a_dead_letter_that_can_be_replayed() {
-    let mail = MailServer::started().await;
-    let mut options = providers(Some(&mail), None);
-    options.environment.push(("MARQUEE_NOTIFICATIONS_ATTEMPTS", "3".into()));
-    let world = World::with(&options).await;
-    by_mail(&world, "u_1").await;
-    mail.behave(Manner::Overloaded);
-    let booking = world.confirmed("u_1", &["A1"]).await;
-    let dead = come_to(&world, &booking, "DEAD", 1).await;
-    assert_eq!((&dead[0]["attempts"], &dead[0]["reason"]), (&json!(3), &json!("smtp-451")));
-    assert!(world.server.home.logged().contains("dead letter"));
-    mail.behave(Manner::Willing);
-    replay(&world, &dead[0]).await.expect(202);
-    come_to(&world, &booking, "SENT", 1).await;
-    assert_eq!(mail.taken().len(), 1);
-}
-
 /// The provider has it and the server dies before it knows: it is handed over again under the same id, and never after that.
 #[tokio::test]
 async fn killed_between_sending_and_its_acknowledgement_it_sends_again_under_the_same_id() {
@@ -435,35 +340,6 @@ async fn nodes_that_share_a_database_share_contacts_and_tell_a_customer_once() {
     world.confirmed("u_2", &["A2"]).await;
     eventually(4 * SOON, "a mail from whoever is left", async || (mail.taken().len() == 2).then_some(()))
         .await;
-}
-
-#[tokio::test]
-async fn mail_goes_by_tls_to_a_server_whose_certificate_is_believed_and_to_no_other() {
-    let (mail, authority) = (MailServer::started().await, marquee_test_tls::Authority::new());
-    let line = marquee_test_tls::before(mail.address, &authority.issue("localhost")).await;
-    let environment = |trusted: bool| {
-        let mut environment = vec![
-            ("MARQUEE_NOTIFICATIONS_BACKOFF", "100ms".to_owned()),
-            ("MARQUEE_SMTP_URL", format!("smtps://localhost:{}", line.port())),
-            ("MARQUEE_SMTP_FROM", FROM.to_owned()),
-        ];
-        if trusted {
-            environment.push(("MARQUEE_SMTP_CA", authority.certificate().display().to_string()));
-        }
-        Options { environment, ..Options::default() }
-    };
-    let mut world = World::with(&environment(false)).await;
-    by_mail(&world, "u_1").await;
-    let booking = world.confirmed("u_1", &["A1"]).await;
-    eventually(SOON, "an attempt", async || {
-        let waiting = list(&world, "status=PENDING").await;
-        waiting.first().is_some_and(|told| told["attempts"].as_u64() > Some(0)).then_some(())
-    })
-    .await;
-    assert_eq!(mail.taken().len(), 0);
-    world = killed_and_started(world, &environment(true)).await;
-    come_to(&world, &booking, "SENT", 1).await;
-    assert_eq!(mail.taken().len(), 1);
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use crate::bookers::{Booker, Halls};
 use crate::journal::{Act, Outcome, Record};
 use crate::production::{Addresses, Production, count, halls};
-use crate::rounds::setting;
 use crate::support::http::Http;
+use crate::support::setting;
 use crate::support::time::eventually;
 use crate::support::tokens::customer;
 

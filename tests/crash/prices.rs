@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 
 use crate::auditor::prices_of;
 use crate::bookers::Dice;
-use crate::rounds::setting;
 use crate::support::audit::{export, of_type};
 use crate::support::http::Http;
+use crate::support::setting;
 use crate::support::time::{in_days, rfc3339};
 use crate::support::tokens::{customer, partner, token};
 use crate::support::world::{World, new_key};

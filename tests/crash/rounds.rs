@@ -15,16 +15,13 @@ use crate::journal::{Outcome, Record};
 use crate::support::audit::{export, of_type, position};
 use crate::support::http::Http;
 use crate::support::server::{Options, Server};
+use crate::support::setting;
 use crate::support::time::{in_days, now, rfc3339, until};
 use crate::support::tokens::{customer, token};
 use crate::support::world::World;
 
 const BOOKERS: u64 = 64;
 const TTL: SignedDuration = SignedDuration::from_secs(3);
-
-pub fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().expect("a whole number"))
-}
 
 /// Twelve shows of four hundred seats, of which the house keeps ten.
 pub async fn halls(world: &World) -> Halls {

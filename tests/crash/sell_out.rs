@@ -12,9 +12,10 @@ use crate::buyers::Buyer;
 use crate::journal::{Outcome, Record};
 use crate::nodes::hashes;
 use crate::production::{Addresses, Production, count, halls};
-use crate::rounds::{read_on, setting};
+use crate::rounds::read_on;
 use crate::support::audit::{of_type, position};
 use crate::support::http::Http;
+use crate::support::setting;
 use crate::support::time::eventually;
 use crate::support::tokens::token;
 

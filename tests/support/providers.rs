@@ -174,6 +174,12 @@ impl Texts {
         Self::with(http).await
     }
 
+    /// Comes back where it was.
+    pub async fn come_back(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.accept(listener, http);
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}/messages", self.address)
     }
