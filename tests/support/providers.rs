@@ -207,7 +207,8 @@ async fn session(client: &mut BufReader<TcpStream>, shared: &Shared<Mail>) -> st
             line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| path.to_owned())
         };
         let answer = match verb.as_str() {
-            "EHLO" => "250-mail.example\r\n250-8BITMIME\r\n250 SIZE 1000000".into(),
+            "EHLO" => "250-mail.example\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 SIZE 1000000".into(),
+            "AUTH" => "235 2.7.0 welcome".into(),
             "HELO" | "NOOP" => "250 OK".into(),
             "RSET" => {
                 (from, to) = (None, vec![]);

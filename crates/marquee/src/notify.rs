@@ -42,7 +42,7 @@ impl NotificationsChoice {
             let from = variable("MARQUEE_SMTP_FROM").ok_or_else(|| {
                 ConfigError::Value("MARQUEE_SMTP_FROM", "is needed beside MARQUEE_SMTP_URL".into())
             })?;
-            let mut smtp = smtp(&url, from)?;
+            let mut smtp = smtp(&url, from, plain_is_allowed(&variable)?)?;
             if let Some(file) = variable("MARQUEE_SMTP_CA") {
                 let pem = std::fs::read(&file);
                 smtp.authority = Some(pem.map_err(|error| ConfigError::Unreadable(file.into(), error))?);
@@ -124,19 +124,33 @@ fn secret(
     }
 }
 
-/// `smtp://user:password@host:port` with `STARTTLS`, or `smtps://…`; on loopback `smtp` needs no TLS. The URL is a secret and is not
-/// repeated.
-fn smtp(url: &str, from: String) -> Result<SmtpSettings, ConfigError> {
-    let unsound = || {
-        let reason = "must be smtp://user:password@host:port or smtps://…";
-        ConfigError::Value("MARQUEE_SMTP_URL", reason.into())
-    };
+/// Whether mail may go in clear to another machine.
+fn plain_is_allowed(variable: &impl Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
+    match variable("MARQUEE_SMTP_PLAIN").as_deref() {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(_) => Err(ConfigError::Value("MARQUEE_SMTP_PLAIN", "must be true or false".into())),
+    }
+}
+
+/// `smtps://user:password@host:port`, `smtp+starttls://…`, or `smtp://…`, which is in clear and for loopback. The URL is a secret
+/// and is not repeated.
+fn smtp(url: &str, from: String, plain_is_allowed: bool) -> Result<SmtpSettings, ConfigError> {
+    let refused = |reason: &str| ConfigError::Value("MARQUEE_SMTP_URL", reason.into());
+    let unsound =
+        || refused("must be smtps://user:password@host:port or smtp+starttls://…, or smtp://… on loopback");
     let url: hyper::Uri = url.parse().map_err(|_| unsound())?;
-    let host = url.host().ok_or_else(unsound)?;
+    let host = url.host().filter(|host| !host.is_empty()).ok_or_else(unsound)?;
     let (security, port) = match url.scheme_str() {
         Some("smtps") => (SmtpSecurity::Tls, 465),
-        Some("smtp") if is_loopback(host) => (SmtpSecurity::Plain, 25),
-        Some("smtp") => (SmtpSecurity::StartTls, 587),
+        Some("smtp+starttls") => (SmtpSecurity::StartTls, 587),
+        Some("smtp") if plain_is_allowed || is_loopback(host) => (SmtpSecurity::Plain, 25),
+        Some("smtp") => {
+            return Err(refused(
+                "smtp:// goes in clear and is for loopback: smtps:// and smtp+starttls:// go by TLS; \
+                 MARQUEE_SMTP_PLAIN=true allows it all the same",
+            ));
+        }
         _ => return Err(unsound()),
     };
     let authority = url.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
@@ -199,7 +213,7 @@ mod tests {
 
     #[test]
     fn mail_goes_by_tls_unless_it_stays_on_the_machine() {
-        let settings = smtp_of("smtp://desk:p%40ss@mail.example");
+        let settings = smtp_of("smtp+starttls://desk:p%40ss@mail.example");
         assert_eq!((settings.port, settings.security), (587, SmtpSecurity::StartTls));
         assert_eq!(settings.credentials, Some(("desk".into(), "p@ss".into())));
         assert_eq!(smtp_of("smtps://mail.example").port, 465);
@@ -207,6 +221,23 @@ mod tests {
         for local in ["smtp://127.0.0.1:1025", "smtp://localhost:1025", "smtp://[::1]:1025"] {
             assert_eq!((smtp_of(local).port, smtp_of(local).security), (1025, SmtpSecurity::Plain));
         }
+        let local = smtp_of("smtp+starttls://127.0.0.1:1025");
+        assert_eq!(local.security, SmtpSecurity::StartTls, "who asks for TLS gets it, wherever it goes");
+    }
+
+    #[test]
+    fn mail_goes_in_clear_to_another_machine_only_where_the_operator_allows_it() {
+        let from = ("MARQUEE_SMTP_FROM", "tickets@cinema.example");
+        let of = |allowed| {
+            settled(&[("MARQUEE_SMTP_URL", "smtp://relay.example"), from, ("MARQUEE_SMTP_PLAIN", allowed)])
+        };
+        assert_eq!(of("true").unwrap().smtp.unwrap().security, SmtpSecurity::Plain);
+        for not in ["false", "", "perhaps"] {
+            assert!(of(not).is_err(), "{not}");
+        }
+        let secret = settled(&[("MARQUEE_SMTP_URL", "smtp://u:hunter2@relay.example"), from]).unwrap_err();
+        let secret = secret.to_string();
+        assert!(secret.contains("smtp+starttls://") && !secret.contains("hunter2"), "{secret}");
     }
 
     #[test]

@@ -5,6 +5,8 @@
     reason = "a test that cannot set up its server has failed"
 )]
 
+mod starttls;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+pub use self::starttls::{Offer, StartTls};
 
 /// Who signs certificates.
 pub struct Authority {
@@ -77,17 +81,8 @@ impl Authority {
 
 /// Speaks TLS with HTTP/2's name on a port of its own, and hands on in clear to `target`. Where it listens. It ends with the runtime.
 pub async fn before(target: SocketAddr, identity: &Identity) -> SocketAddr {
-    let certificates = CertificateDer::pem_file_iter(&identity.certificate).expect("a file");
-    let certificates = certificates.collect::<Result<Vec<_>, _>>().expect("certificates");
-    let key = PrivateKeyDer::from_pem_file(&identity.key).expect("a key");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.expect("TLS 1.2 and 1.3").with_no_client_auth().with_single_cert(certificates, key);
-    let mut config = config.expect("a certificate that fits its key");
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let listen = listener.local_addr().expect("an address");
+    let acceptor = acceptor(identity);
+    let (listener, listen) = listener().await;
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
@@ -100,6 +95,25 @@ pub async fn before(target: SocketAddr, identity: &Identity) -> SocketAddr {
         }
     });
     listen
+}
+
+pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listen = listener.local_addr().expect("an address");
+    (listener, listen)
+}
+
+/// Accepts TLS as this identity.
+pub(crate) fn acceptor(identity: &Identity) -> TlsAcceptor {
+    let certificates = CertificateDer::pem_file_iter(&identity.certificate).expect("a file");
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().expect("certificates");
+    let key = PrivateKeyDer::from_pem_file(&identity.key).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("TLS 1.2 and 1.3").with_no_client_auth().with_single_cert(certificates, key);
+    let mut config = config.expect("a certificate that fits its key");
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// As text, for a URL.

@@ -1,14 +1,22 @@
 //! E-mail by SMTP.
 
+mod connector;
 mod mail;
 
-use futures_util::future::BoxFuture;
-use lettre::address::Envelope;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use lettre::Address;
+use lettre::address::Envelope;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use tokio::time::timeout;
+
+use self::connector::Connector;
 use super::{DeliveryError, Letter, PATIENCE, Provider};
+
+/// How long a server that has taken a mail may take to say good-bye.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How a connection is kept from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +25,7 @@ pub enum SmtpSecurity {
     Tls,
     /// TLS after `STARTTLS`, and nothing without it.
     StartTls,
-    /// None: on loopback alone.
+    /// None: on loopback, or where the operator says so.
     Plain,
 }
 
@@ -54,12 +62,12 @@ pub enum InvalidSmtp {
     From,
     /// TLS cannot be set up.
     #[error("TLS to the mail server cannot be set up: {0}")]
-    Tls(#[source] lettre::transport::smtp::Error),
+    Tls(#[source] Error),
 }
 
-/// Hands each notification in, with its id in the `Message-ID`.
+/// Hands each notification in, with its id in the `Message-ID`, over a connection of its own.
 pub struct SmtpProvider {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    connector: Connector,
     from: Address,
 }
 
@@ -67,26 +75,8 @@ impl SmtpProvider {
     /// A provider of these settings; the server need not be there yet.
     pub fn new(settings: &SmtpSettings) -> Result<Self, InvalidSmtp> {
         let from = settings.from.parse().map_err(|_| InvalidSmtp::From)?;
-        let parameters = || {
-            let mut parameters = TlsParameters::builder(settings.host.clone());
-            if let Some(pem) = &settings.authority {
-                parameters = parameters.add_root_certificate(Certificate::from_pem(pem)?);
-            }
-            parameters.build()
-        };
-        let tls = match settings.security {
-            SmtpSecurity::Tls => Tls::Wrapper(parameters().map_err(InvalidSmtp::Tls)?),
-            SmtpSecurity::StartTls => Tls::Required(parameters().map_err(InvalidSmtp::Tls)?),
-            SmtpSecurity::Plain => Tls::None,
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)
-            .port(settings.port)
-            .tls(tls)
-            .timeout(Some(PATIENCE));
-        if let Some((user, password)) = &settings.credentials {
-            builder = builder.credentials(Credentials::new(user.clone(), password.clone()));
-        }
-        Ok(Self { transport: builder.build(), from })
+        let connector = Connector::new(settings).map_err(InvalidSmtp::Tls)?;
+        Ok(Self { connector, from })
     }
 
     async fn hand_in(&self, letter: &Letter) -> Result<(), DeliveryError> {
@@ -94,27 +84,40 @@ impl SmtpProvider {
         let to: Address = letter.to.parse().map_err(|_| refused("address"))?;
         let mail = mail::of(letter, &self.from, &to);
         let envelope = Envelope::new(Some(self.from.clone()), vec![to]).map_err(|_| refused("address"))?;
-        // The pool's own patience is for one command: a server that drips would hold the channel for ever.
-        let sent = tokio::time::timeout(PATIENCE * 2, self.transport.send_raw(&envelope, &mail)).await;
-        match sent {
-            Ok(Ok(_taken)) => Ok(()),
-            Ok(Err(error)) => Err(judge(&error)),
-            Err(_late) => Err(DeliveryError::Later("timeout".into())),
-        }
+        let taken = async {
+            let mut connection = self.connector.open().await?;
+            connection.send(&envelope, &mail).await.map_err(|error| judge(&error))?;
+            Ok(connection)
+        };
+        // For all of it: a server that drips would hold the channel for ever.
+        let taken = timeout(PATIENCE * 2, taken).await;
+        part_from(taken.map_err(|_late| DeliveryError::Later("timeout".into()))??);
+        Ok(())
     }
 }
 
-/// What a failure means. A password that is refused is the house's to mend, and no fault of the message.
-fn judge(error: &lettre::transport::smtp::Error) -> DeliveryError {
-    let Some(code) = error.status().map(u16::from) else {
-        return DeliveryError::Later(if error.is_timeout() { "timeout" } else { "unreachable" }.into());
-    };
-    let reason = format!("smtp-{code}");
-    let of_the_house = matches!(code, 530 | 534 | 535 | 538);
-    if error.is_permanent() && !of_the_house {
-        DeliveryError::Refused(reason)
-    } else {
-        DeliveryError::Later(reason)
+/// Says good-bye to a server that has taken a mail. Nobody waits: it is settled that it was sent.
+fn part_from(mut connection: AsyncSmtpConnection) {
+    tokio::spawn(async move {
+        // A server that has gone already is as good.
+        let _ = timeout(GOODBYE, connection.quit()).await;
+    });
+}
+
+/// What a failure means once the server listens. A password that is refused is the house's to mend, and no fault of the message.
+fn judge(error: &Error) -> DeliveryError {
+    let of_the_house = matches!(error.status().map(u16::from), None | Some(530 | 534 | 535 | 538));
+    match reason(error) {
+        reason if error.is_permanent() && !of_the_house => DeliveryError::Refused(reason),
+        reason => DeliveryError::Later(reason),
+    }
+}
+
+/// A word of ours for a failure.
+fn reason(error: &Error) -> String {
+    match error.status().map(u16::from) {
+        Some(code) => format!("smtp-{code}"),
+        None => if error.is_timeout() { "timeout" } else { "unreachable" }.into(),
     }
 }
 
