@@ -116,3 +116,10 @@ async fn a_stream_is_shown_beside_a_server_and_without_one() {
     let unknown = run(&home.data_dir(), &["audit", "show", "show-none"]).await;
     assert!(!unknown.status.success(), "{}", told(&unknown));
 }
+
+#[tokio::test]
+async fn a_log_that_is_written_to_a_file_has_no_colours() {
+    let world = World::new().await;
+    let logged = world.server.home.logged();
+    assert!(logged.contains("INFO") && !logged.contains('\u{1b}'), "{logged}");
+}
