@@ -1,6 +1,7 @@
 //! Tickets at the door: verified, redeemed once, by the theatre's own people.
 
 mod keys;
+mod parts;
 mod shapes;
 
 use std::sync::Arc;

@@ -63,10 +63,22 @@ impl<'a> TicketClaims<'a> {
 }
 
 /// What is read of a ticket that was scanned: the log has the rest.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Scanned {
-    ticket_id: TicketId,
+pub(crate) struct Scanned {
+    pub ticket_id: TicketId,
+    /// The seats that it was issued for. Its booking may have fewer by now, and never others.
+    #[serde(default)]
+    pub seat_ids: Vec<SeatId>,
+}
+
+impl Scanned {
+    /// The seats that its booking has no more, if any: what was scanned was issued before they were cancelled.
+    pub fn cancelled_seats(&self, booking: &Booking) -> Option<Vec<SeatId>> {
+        let gone = |seat: &&SeatId| !booking.seat_ids.contains(seat);
+        let gone: Vec<SeatId> = self.seat_ids.iter().filter(gone).cloned().collect();
+        (!gone.is_empty()).then_some(gone)
+    }
 }
 
 /// Why a token is no ticket.
@@ -136,8 +148,8 @@ impl Tickets {
             .map_err(|error| ApiError::unavailable(&format!("ticket signing: {error}")))
     }
 
-    /// The ticket that a token was issued for.
-    pub fn read(&self, token: &str) -> Result<TicketId, NoTicket> {
+    /// What a token was issued for.
+    pub fn read(&self, token: &str) -> Result<Scanned, NoTicket> {
         let header = decode_header(token).map_err(|_| NoTicket::Malformed)?;
         let Header { typ, alg, kid, jku, jwk, x5u, x5c, crit, .. } = header;
         let brings_a_key = jku.is_some() || jwk.is_some() || x5u.is_some() || x5c.is_some() || crit.is_some();
@@ -151,7 +163,9 @@ impl Tickets {
                 ErrorKind::InvalidSignature => NoTicket::BadSignature,
                 _ => NoTicket::Malformed,
             })?;
-        TicketId::parse_composed(scanned.claims.ticket_id.as_str()).ok_or(NoTicket::Malformed)
+        let Scanned { ticket_id, seat_ids } = scanned.claims;
+        let ticket_id = TicketId::parse_composed(ticket_id.as_str()).ok_or(NoTicket::Malformed)?;
+        Ok(Scanned { ticket_id, seat_ids })
     }
 
     /// The public keys.
@@ -184,16 +198,17 @@ mod tests {
     fn a_new_key_signs_and_tickets_of_the_old_one_still_verify_until_it_is_gone() {
         let (old, new) = (key("ticket.key"), key("ticket.key"));
         let before = Tickets::new(std::slice::from_ref(&old)).unwrap();
+        let issued = Scanned { ticket_id: "tkt_sh_1_01J".into(), seat_ids: vec!["A1".into()] };
         let handed_out = signed(&before);
         let after = Tickets::new(&[new.clone(), old]).unwrap();
-        assert_eq!(after.read(&handed_out), Ok("tkt_sh_1_01J".into()));
+        assert_eq!(after.read(&handed_out), Ok(issued.clone()));
         let fresh = signed(&after);
         assert_ne!(decode_header(&fresh).unwrap().kid, decode_header(&handed_out).unwrap().kid);
         assert_eq!(before.read(&fresh), Err(NoTicket::UnknownKey));
         assert_eq!(after.jwks()["keys"].as_array().unwrap().len(), 2);
         let later = Tickets::new(&[new]).unwrap();
         assert_eq!(later.read(&handed_out), Err(NoTicket::UnknownKey));
-        assert_eq!(later.read(&fresh), Ok("tkt_sh_1_01J".into()));
+        assert_eq!(later.read(&fresh), Ok(issued));
     }
 
     #[test]
@@ -215,6 +230,15 @@ mod tests {
         for nonsense in ["", "x", "a.b.c", "..", "tkt_sh_1_01J"] {
             assert_eq!(tickets.read(nonsense), Err(NoTicket::Malformed), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_token_that_names_no_seats_is_a_ticket_all_the_same() {
+        let tickets = Tickets::new(&[key("ticket.key")]).unwrap();
+        let bare = json!({ "ticketId": "tkt_sh_1_01J", "exp": 1 });
+        let token = encode(&tickets.header, &bare, &tickets.key).unwrap();
+        let issued = Scanned { ticket_id: "tkt_sh_1_01J".into(), seat_ids: vec![] };
+        assert_eq!(tickets.read(&token), Ok(issued));
     }
 
     #[test]

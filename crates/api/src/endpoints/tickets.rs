@@ -7,14 +7,14 @@ use marquee_domain::ids::TicketId;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::tickets::NoTicket;
+use crate::tickets::{NoTicket, Scanned};
 
 /// What stands for a ticket in a path: its id, or the token that a scanner read.
 enum Shown {
     /// Its id: nothing proves that whoever shows it holds the ticket.
     Named(TicketId),
     /// Its token.
-    Scanned(Result<TicketId, NoTicket>),
+    Scanned(Result<Scanned, NoTicket>),
 }
 
 impl Shown {

@@ -13,6 +13,7 @@ use crate::auth::Partner;
 use crate::endpoints::tickets::Shown;
 use crate::error::{ApiError, ErrorEnvelope};
 use crate::query::{Params, Segments};
+use crate::tickets::Scanned;
 use crate::wire::local;
 
 /// What was scanned.
@@ -41,8 +42,17 @@ pub(crate) struct VerifiedBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     show_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// The seats that its booking has now.
     #[schema(value_type = Option<Vec<String>>)]
     seat_ids: Option<Vec<SeatId>>,
+    /// `true`: what was scanned is from before some of its seats were cancelled; a ticket was issued since for the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reissued: Option<bool>,
+    /// The seats that it names and its booking has no more: nobody may sit there with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    cancelled_seat_ids: Option<Vec<SeatId>>,
+    /// When it let its bearers in, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     redeemed_at: Option<String>,
     /// Where it was redeemed.
@@ -55,7 +65,7 @@ impl VerifiedBody {
         Self { reason: Some(reason), ticket_id: ticket_id.map(ToString::to_string), ..Self::default() }
     }
 
-    fn of(ticket_id: &TicketId, snapshot: TicketSnapshot) -> Self {
+    fn of(ticket_id: &TicketId, scanned: Option<&Scanned>, snapshot: TicketSnapshot) -> Self {
         let TicketSnapshot { booking, show, now } = snapshot;
         let reason = match booking.status(now) {
             BookingStatus::Confirmed | BookingStatus::Completed => {
@@ -68,6 +78,7 @@ impl VerifiedBody {
             | BookingStatus::Expired => Some("NOT_CONFIRMED"),
         };
         let redeemed = booking.redeemed.as_ref();
+        let cancelled_seat_ids = scanned.and_then(|scanned| scanned.cancelled_seats(&booking));
         Self {
             valid: reason.is_none(),
             reason,
@@ -75,6 +86,8 @@ impl VerifiedBody {
             booking_id: Some(booking.id.to_string()),
             show_id: Some(show.show_id.to_string()),
             seat_ids: Some(booking.seat_ids.clone()),
+            reissued: cancelled_seat_ids.is_some().then_some(true),
+            cancelled_seat_ids,
             redeemed_at: redeemed.map(|redeemed| local(redeemed.at, &show.timezone)),
             gate: redeemed.and_then(|redeemed| redeemed.gate.as_ref()).map(ToString::to_string),
         }
@@ -92,24 +105,23 @@ pub(crate) async fn verify(
     Segments(shown): Segments<String>,
     Params(params): Params<ScannedParams>,
 ) -> Result<Json<VerifiedBody>, ApiError> {
-    let (ticket, scanned) = match Shown::read(&app, &shown)? {
-        Shown::Named(ticket) => (ticket, false),
-        Shown::Scanned(Ok(ticket)) => (ticket, true),
+    let (ticket, mut scanned) = match Shown::read(&app, &shown)? {
+        Shown::Named(ticket) => (ticket, None),
+        Shown::Scanned(Ok(scanned)) => (scanned.ticket_id.clone(), Some(scanned)),
         Shown::Scanned(Err(reason)) => return Ok(Json(VerifiedBody::refused(reason.as_str(), None))),
     };
     if let Some(token) = &params.token {
         match app.tickets.read(token) {
-            Ok(of_token) if of_token == ticket => {}
+            Ok(of_token) if of_token.ticket_id == ticket => scanned = Some(of_token),
             Ok(_) => return Ok(Json(VerifiedBody::refused("OTHER_TICKET", Some(&ticket)))),
             Err(reason) => return Ok(Json(VerifiedBody::refused(reason.as_str(), Some(&ticket)))),
         }
     }
-    let scanned = scanned || params.token.is_some();
     let booking = ticket.booking().ok_or_else(|| ApiError::not_found("ticket"))?;
     match app.commands.ticket(&partner.id, &booking).await {
-        Ok(snapshot) => Ok(Json(VerifiedBody::of(&ticket, snapshot))),
+        Ok(snapshot) => Ok(Json(VerifiedBody::of(&ticket, scanned.as_ref(), snapshot))),
         // Whoever has scanned something asks what it is, and is told.
-        Err(CommandError::NotFound(_)) if scanned => {
+        Err(CommandError::NotFound(_)) if scanned.is_some() => {
             Ok(Json(VerifiedBody::refused("UNKNOWN_TICKET", Some(&ticket))))
         }
         Err(error) => Err(error.into()),
