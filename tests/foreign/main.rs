@@ -3,6 +3,7 @@
 //! and a mail server that reads what customers are told.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod mail;
 #[expect(dead_code, reason = "the other suites need more of it")]
 #[path = "../support.rs"]
 mod support;
@@ -19,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use crate::support::audit;
 use crate::support::server::{Door, Options};
-use crate::support::tokens::{customer, token};
+use crate::support::tokens::token;
 use crate::support::world::World;
 
 fn repository() -> &'static Path {
@@ -111,40 +112,4 @@ async fn the_node_client_finds_kurrentdb_at_the_door() {
     let events = appended(&world, "movie-mv_node").await;
     assert_eq!(events.len(), 7);
     assert_eq!(events[0]["correlationId"], "req_node");
-}
-
-#[tokio::test]
-async fn a_mail_server_that_is_not_ours_reads_what_a_customer_is_told() {
-    let clients = clients().await;
-    let mut server = Command::new(clients.join("python/bin/python"))
-        .arg("mail_server.py")
-        .current_dir(repository().join("tests/foreign"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let mut told = async || -> Value {
-        let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
-        serde_json::from_str(&line.expect("the server tells it in time").unwrap().expect("a line")).unwrap()
-    };
-    let port = told().await["port"].clone();
-    let environment = vec![
-        ("MARQUEE_SMTP_URL", format!("smtp://127.0.0.1:{port}")),
-        ("MARQUEE_SMTP_FROM", "tickets@cinema.example".to_owned()),
-    ];
-    let world = World::with(&Options { environment, ..Options::default() }).await;
-    let contact = json!({ "email": "asha@example.com", "language": "hi" });
-    world.http.put("/customers/me", &contact).token(&customer("u_1")).send().await.expect(200);
-    world.confirmed("u_1", &["A1", "A2"]).await;
-    let mail = told().await;
-    assert_eq!(mail["sender"], "tickets@cinema.example");
-    assert_eq!(mail["recipients"], json!(["asha@example.com"]));
-    assert_eq!(mail["defects"], json!([]));
-    assert!(mail["subject"].as_str().unwrap().starts_with("Midnight Caravan के आपके टिकट, "), "{mail}");
-    let text = mail["text"].as_str().unwrap();
-    assert!(text.contains("सीटें: A1, A2") && text.contains("INR 360.00"), "{text}");
-    let id = mail["id"].as_str().unwrap();
-    assert!(id.starts_with("<ntf_") && id.ends_with("_email@cinema.example>"), "{id}");
 }

@@ -88,7 +88,7 @@ async fn mail_by_starttls_says_nothing_in_clear_but_that_it_wants_tls() {
 async fn mail_by_starttls_waits_where_tls_is_not_offered_or_refused() {
     let (mail, authority) = (MailServer::started().await, Authority::new());
     let identity = authority.issue("localhost");
-    for (offer, reason) in [(Offer::Nothing, "no-starttls"), (Offer::Refused, "smtp-454")] {
+    for (offer, reason) in [(Offer::Nothing, "no-starttls"), (Offer::Refused, "smtp-554")] {
         let line = line(&mail, &identity, offer).await;
         waits(&line, &by_starttls(&line, Some(&authority)), reason).await;
     }

@@ -75,7 +75,7 @@ async fn session(
             ("EHLO", Offer::Nothing) => "250-mail.example\r\n250 AUTH PLAIN\r\n",
             ("EHLO", _) => "250-mail.example\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n",
             ("STARTTLS", Offer::Sound | Offer::Injecting(_)) => break,
-            ("STARTTLS", Offer::Refused) => "454 4.7.0 no TLS for now\r\n",
+            ("STARTTLS", Offer::Refused) => "554 5.7.3 no TLS here\r\n",
             ("QUIT", _) => "221 2.0.0 bye\r\n",
             // Whoever goes on in clear is not hindered, and heard.
             ("AUTH", _) => "235 2.7.0 welcome\r\n",
