@@ -2,14 +2,15 @@
 
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::repository;
 use crate::support::server::Options;
 use crate::support::time::{now, parse};
-use crate::support::world::World;
+use crate::support::tokens::customer;
+use crate::support::world::{World, new_key};
 
 /// What the scanner says of each token at an instant, in seconds.
 async fn verdicts(jwks: &Value, at: i64, tokens: &[String]) -> Vec<String> {
@@ -45,6 +46,25 @@ fn tampered(token: &str) -> Vec<String> {
 
 async fn jwks(world: &World) -> Value {
     world.http.root("GET", "/.well-known/jwks.json").send().await.expect(200)
+}
+
+/// The code says what it was issued for; only the log knows what became of it.
+#[tokio::test]
+async fn a_scanner_without_a_network_takes_a_ticket_from_before_some_seats_were_cancelled() {
+    let world = World::with(&Options::default()).await;
+    let booking = world.confirmed("u_1", &["A1", "A2"]).await;
+    let issued = async || {
+        let body = world.get_booking("u_1", &booking).send().await.expect(200);
+        body["ticket"]["qrCodeData"].as_str().unwrap().to_owned()
+    };
+    let old = issued().await;
+    let cancel = json!({ "seatIds": ["A1"] });
+    let cancel = world.http.post(&format!("/bookings/{booking}/cancel"), &cancel).token(&customer("u_1"));
+    cancel.key(&new_key()).send().await.expect(200);
+    let said = verdicts(&jwks(&world).await, now().as_second(), &[old, issued().await]).await;
+    let ticket = booking.replace("bk_", "tkt_");
+    let of = |seats: &str| format!("valid: {ticket} of {} for {seats}", world.show);
+    assert_eq!(said, [of("A1 A2"), of("A2")]);
 }
 
 #[tokio::test]
