@@ -281,7 +281,7 @@ async fn whoever_was_erased_or_wants_nothing_is_told_nothing() {
     come_to(&world, &withdrawn, "PENDING", 1).await;
     world.http.api("DELETE", "/customers/me").token(&customer("u_1")).send().await.expect(200);
     reachable(&world, "u_2", json!({ "email": "u_2@example.com", "channels": [] })).await;
-    mail.come_back().await;
+    mail.come_back();
     let told = come_to(&world, &erased, "SUPPRESSED", 1).await;
     assert_eq!(told[0]["reason"], "no-contact");
     let told = come_to(&world, &withdrawn, "SUPPRESSED", 1).await;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A mail that the server took.
@@ -89,6 +89,8 @@ pub struct Running<T> {
     pub address: SocketAddr,
     shared: Arc<Shared<T>>,
     accepting: Option<JoinHandle<()>>,
+    /// Its port while it is away: bound, so that it goes to nobody else, and refused to whoever calls.
+    kept: Option<TcpSocket>,
 }
 
 /// A mail server.
@@ -109,8 +111,8 @@ impl<T: Clone + Send + 'static> Running<T> {
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut running =
-            Self { address: listener.local_addr().unwrap(), shared: Arc::default(), accepting: None };
+        let address = listener.local_addr().unwrap();
+        let mut running = Self { address, shared: Arc::default(), accepting: None, kept: None };
         running.accept(listener, serve);
         running
     }
@@ -138,6 +140,14 @@ impl<T: Clone + Send + 'static> Running<T> {
             accepting.abort();
             let _ = accepting.await;
         }
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(self.address).unwrap();
+        self.kept = Some(socket);
+    }
+
+    fn listen_again(&mut self) -> TcpListener {
+        self.kept.take().expect("it went away").listen(1_024).unwrap()
     }
 
     pub fn behave(&self, manner: Manner) {
@@ -159,8 +169,8 @@ impl MailServer {
     }
 
     /// Comes back where it was.
-    pub async fn come_back(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+    pub fn come_back(&mut self) {
+        let listener = self.listen_again();
         self.accept(listener, smtp);
     }
 
@@ -175,8 +185,8 @@ impl Texts {
     }
 
     /// Comes back where it was.
-    pub async fn come_back(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+    pub fn come_back(&mut self) {
+        let listener = self.listen_again();
         self.accept(listener, http);
     }
 

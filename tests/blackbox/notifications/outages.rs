@@ -49,8 +49,8 @@ async fn a_provider_that_is_away_loses_no_message_and_a_poisoned_one_stops_no_ot
     let unreachable = |told: &&Value| told["reason"].is_null() || told["reason"] == "unreachable";
     assert_eq!(waiting.iter().filter(unreachable).count(), count + 2, "{waiting:?}");
     let was_away = gone.elapsed();
-    mail.come_back().await;
-    texts.come_back().await;
+    mail.come_back();
+    texts.come_back();
 
     let back = Instant::now();
     // No wait is longer than all those before it, and a second.
@@ -103,7 +103,7 @@ async fn a_provider_that_is_down_for_a_while_loses_no_message() {
         shown.iter().all(|shown| metrics.contains(shown)).then_some(())
     })
     .await;
-    mail.come_back().await;
+    mail.come_back();
     texts.behave(Manner::Willing);
     for booking in &bookings {
         come_to(&world, booking, "SENT", 2).await;
