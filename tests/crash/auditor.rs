@@ -1,53 +1,52 @@
 //! Judges a journal and an exported log. Knows names of events and of their fields, and no code of the server.
 
 mod acknowledged;
+mod bookings;
+mod log;
+mod money;
+mod prices;
+mod redemptions;
 mod views;
 
 use jiff::Timestamp;
-use marquee_audit::invariants::Invariants;
 use serde_json::Value;
 
 use crate::journal::Record;
 
-pub use marquee_audit::invariants::{Balance, Violation};
+pub use log::prefix_kept;
+pub use money::{Balance, balance};
 pub use views::{bookings_agree, seats_agree};
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which: `I1` no seat twice, `I2` durable, `I3` the log, `I4` states, `I5` idempotent, `I6` money, `I7` views,
+    /// `I8` notices,
+    /// `I10` deadlines.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub what: String,
+}
 
 /// All violations, none where every promise was kept.
 ///
 /// `settled` is a time by which the server has had five quiet seconds since the last deadline: what is owed is done by then.
 pub fn audit(journal: &[Record], events: &[Value], settled: Timestamp) -> Vec<Violation> {
-    let mut found = Findings(read(events).finish(Some(settled)));
+    let mut found = Findings::default();
+    log::check(events, &mut found);
+    bookings::check(events, settled, &mut found);
+    money::check(events, &mut found);
+    prices::check(events, &mut found);
+    redemptions::check(events, &mut found);
     acknowledged::check(journal, events, &mut found);
     found.0
 }
 
-/// What of a log's history does not follow from it, however unsettled it is.
-pub fn history(events: &[Value]) -> Vec<Violation> {
-    read(events).finish(None)
-}
-
-/// The sums of a whole log in one currency.
-pub fn balance(events: &[Value], currency: &str) -> Balance {
-    read(events).balance(currency)
-}
-
-fn read(events: &[Value]) -> Invariants {
-    let mut invariants = Invariants::default();
-    for event in events {
-        invariants.event(event);
-    }
-    invariants
-}
-
-/// What was once read stays as it was.
-pub fn prefix_kept(earlier: &[Value], later: &[Value]) -> Vec<Violation> {
+/// The prices and redemptions of a log that do not follow from it.
+pub fn prices_of(events: &[Value]) -> Vec<Violation> {
     let mut found = Findings::default();
-    found.check(later.len() >= earlier.len(), "I3", || {
-        format!("{} events were {}", later.len(), earlier.len())
-    });
-    for (before, after) in earlier.iter().zip(later) {
-        found.check(before == after, "I3", || format!("{}: was {}", place(after), place(before)));
-    }
+    prices::check(events, &mut found);
+    redemptions::check(events, &mut found);
     found.0
 }
 
@@ -56,7 +55,7 @@ struct Findings(Vec<Violation>);
 
 impl Findings {
     fn add(&mut self, invariant: &'static str, what: impl Into<String>) {
-        self.0.push(Violation { invariant, position: None, what: what.into() });
+        self.0.push(Violation { invariant, what: what.into() });
     }
 
     fn check(&mut self, kept: bool, invariant: &'static str, what: impl FnOnce() -> String) {
@@ -74,6 +73,10 @@ fn name(event: &Value) -> &str {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    text(value).parse().ok()
 }
 
 fn booking(event: &Value) -> &str {

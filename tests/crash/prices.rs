@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::auditor::history;
+use crate::auditor::prices_of;
 use crate::bookers::Dice;
 use crate::support::audit::{export, of_type};
 use crate::support::http::Http;
@@ -226,7 +226,7 @@ async fn every_price_of_ten_thousand_bookings_follows_from_the_history_alone() {
         began.elapsed(),
     );
     writeln!(std::io::stderr(), "{figures}").unwrap();
-    let wrong = history(&events);
+    let wrong = prices_of(&events);
     assert!(wrong.is_empty(), "{} of {prices} prices are wrong, the first: {:#?}", wrong.len(), &wrong[0]);
     assert!(u64::try_from(prices).unwrap() >= wanted && asked > prices / 5);
     assert!(reduced > prices / 10 && taxed > prices / 10, "a run without offers and taxes shows little");

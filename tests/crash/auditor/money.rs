@@ -1,6 +1,6 @@
 //! I6 and I8: every unit that came in pays for what remains of a confirmed booking, was kept by a cancel policy, or went back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,114 +30,104 @@ struct Price {
 }
 
 /// What a show gives back.
-struct Terms {
+struct Terms<'a> {
     start: Option<Timestamp>,
-    policy: Value,
+    policy: &'a Value,
 }
 
-/// All that a log says of money, in minor units of one currency.
+/// All that a log says of money, in one currency.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// What came in.
     pub captured: i64,
-    /// What went back.
     pub returned: i64,
     /// What confirmed bookings cost, as far as their seats are still theirs.
     pub remaining: i64,
-    /// What cancel policies kept.
     pub retained: i64,
 }
 
-/// Checks prices, captures, policies and refunds at every prefix, and the balance at the end.
 #[derive(Default)]
-pub(super) struct Money {
-    accounts: HashMap<String, Account>,
-    prices: HashMap<String, Price>,
-    paid_for: HashSet<String>,
-    known: HashSet<String>,
-    shows: HashMap<String, Terms>,
+struct Books<'a> {
+    accounts: BTreeMap<&'a str, Account>,
+    prices: BTreeMap<&'a str, Price>,
+    paid_for: BTreeSet<&'a str>,
+    known: BTreeSet<&'a str>,
+    shows: BTreeMap<&'a str, Terms<'a>>,
 }
 
-impl Money {
-    pub(super) fn event(&mut self, event: &Value, found: &mut Findings) {
+/// Checks prices, captures, policies and refunds at every prefix, and the balance at the end.
+pub fn check(events: &[Value], found: &mut Findings) {
+    let books = keep(events, found);
+    for (stream, account) in &books.accounts {
+        let booking = stream.strip_prefix("payment-").unwrap_or_default();
+        for (currency, captured) in &account.captured {
+            let kept = captured - account.returned.get(currency).copied().unwrap_or_default();
+            let due = match books.prices.get(booking) {
+                Some(price) if price.currency == *currency => {
+                    price.retained + if books.paid_for.contains(booking) { price.total } else { 0 }
+                }
+                _ => 0,
+            };
+            found.check(kept == due, "I6", || format!("{stream} keeps {kept} {currency} where {due} is due"));
+        }
+    }
+}
+
+/// The sums of a whole log in one currency.
+pub fn balance(events: &[Value], currency: &str) -> Balance {
+    let books = keep(events, &mut Findings::default());
+    let sum = |of: fn(&Account) -> &BTreeMap<String, i64>| -> i64 {
+        books.accounts.values().filter_map(|account| of(account).get(currency)).sum()
+    };
+    let priced = || books.prices.iter().filter(|(_, price)| price.currency == currency);
+    Balance {
+        captured: sum(|account| &account.captured),
+        returned: sum(|account| &account.returned),
+        remaining: priced()
+            .filter(|(id, _)| books.paid_for.contains(*id))
+            .map(|(_, price)| price.total)
+            .sum(),
+        retained: priced().map(|(_, price)| price.retained).sum(),
+    }
+}
+
+fn keep<'a>(events: &'a [Value], found: &mut Findings) -> Books<'a> {
+    let mut books = Books::default();
+    for event in events {
         let data = &event["data"];
         match name(event) {
             "show.scheduled" => {
-                let terms = Terms { start: time(&data["startTime"]), policy: data["cancelPolicy"].clone() };
-                self.shows.insert(text(&event["stream"]).to_owned(), terms);
+                let terms = Terms { start: time(&data["startTime"]), policy: &data["cancelPolicy"] };
+                books.shows.insert(text(&event["stream"]), terms);
             }
             "show.changed" => {
-                if let Some(terms) = self.shows.get_mut(text(&event["stream"])) {
+                if let Some(terms) = books.shows.get_mut(text(&event["stream"])) {
                     terms.start = time(&data["startTime"]).or(terms.start);
                 }
             }
             "booking.seats-locked" => {
                 let seats = data["seatIds"].as_array().map_or(0, Vec::len);
-                self.prices.insert(booking(event).to_owned(), Price { seats, ..Price::default() });
+                books.prices.insert(booking(event), Price { seats, ..Price::default() });
             }
             "booking.payment-pending" => {
-                let price = self.prices.entry(booking(event).to_owned()).or_default();
+                let price = books.prices.entry(booking(event)).or_default();
                 price.total = added_up(event, &data["pricing"], found);
                 text(&data["pricing"]["currency"]).clone_into(&mut price.currency);
             }
             "booking.confirmed" => {
                 let payment = format!("payment-{}", booking(event));
-                let had = self.accounts.get(payment.as_str()).map(|account| &account.captured);
-                let price = self.prices.get(booking(event));
+                let had = books.accounts.get(payment.as_str()).map(|account| &account.captured);
+                let price = books.prices.get(booking(event));
                 let covered = price
                     .is_some_and(|price| had.and_then(|had| had.get(&price.currency)) >= Some(&price.total));
                 found.check(covered, "I6", || format!("{}: confirmed before it was paid", place(event)));
-                self.paid_for.insert(booking(event).to_owned());
+                books.paid_for.insert(booking(event));
             }
-            "booking.cancelled" => cancelled(event, self, found),
-            "booking.seats-cancelled" => seats_cancelled(event, self, found),
-            _ if text(&event["stream"]).starts_with("payment-") => payment(event, self, found),
-            _ => {}
+            "booking.cancelled" => cancelled(event, &mut books, found),
+            "booking.seats-cancelled" => seats_cancelled(event, &mut books, found),
+            _ => payment(event, &mut books, found),
         }
     }
-
-    /// What every payment keeps, once what is owed has gone back.
-    pub(super) fn settled(&self, found: &mut Findings) {
-        for (stream, account) in &self.accounts {
-            let booking = stream.strip_prefix("payment-").unwrap_or_default();
-            for (currency, captured) in &account.captured {
-                let kept = captured - account.returned.get(currency).copied().unwrap_or_default();
-                let due = match self.prices.get(booking) {
-                    Some(price) if price.currency == *currency => {
-                        price.retained + if self.paid_for.contains(booking) { price.total } else { 0 }
-                    }
-                    _ => 0,
-                };
-                found.check(kept == due, "I6", || {
-                    format!("{stream} keeps {kept} {currency} where {due} is due")
-                });
-            }
-        }
-    }
-
-    /// The sums in one currency.
-    pub(super) fn balance(&self, currency: &str) -> Balance {
-        let sum = |of: fn(&Account) -> &BTreeMap<String, i64>| -> i64 {
-            self.accounts.values().filter_map(|account| of(account).get(currency)).sum()
-        };
-        let priced = || self.prices.iter().filter(|(_, price)| price.currency == currency);
-        Balance {
-            captured: sum(|account| &account.captured),
-            returned: sum(|account| &account.returned),
-            remaining: priced()
-                .filter(|(id, _)| self.paid_for.contains(id.as_str()))
-                .map(|(_, price)| price.total)
-                .sum(),
-            retained: priced().map(|(_, price)| price.retained).sum(),
-        }
-    }
-
-    /// Those in which money came in.
-    pub(super) fn currencies(&self) -> impl Iterator<Item = &str> {
-        let all: BTreeSet<&str> =
-            self.accounts.values().flat_map(|account| account.captured.keys().map(String::as_str)).collect();
-        all.into_iter()
-    }
+    books
 }
 
 fn added_up(event: &Value, pricing: &Value, found: &mut Findings) -> i64 {
@@ -148,7 +138,7 @@ fn added_up(event: &Value, pricing: &Value, found: &mut Findings) -> i64 {
 }
 
 /// The end of a booking: what was paid for the seats that it still had is split, by its show's policy.
-fn cancelled(event: &Value, books: &mut Money, found: &mut Findings) {
+fn cancelled(event: &Value, books: &mut Books<'_>, found: &mut Findings) {
     let (id, data) = (booking(event), &event["data"]);
     let was_paid = books.paid_for.remove(id);
     let Some(price) = books.prices.get_mut(id) else { return };
@@ -170,7 +160,7 @@ fn cancelled(event: &Value, books: &mut Money, found: &mut Findings) {
 }
 
 /// Seats go back while others stay: their share of the price is split.
-fn seats_cancelled(event: &Value, books: &mut Money, found: &mut Findings) {
+fn seats_cancelled(event: &Value, books: &mut Books<'_>, found: &mut Findings) {
     let (id, data) = (booking(event), &event["data"]);
     let was_paid = books.paid_for.contains(id);
     let tier = books.shows.get(text(&event["stream"])).map(|terms| tier(terms, time(&event["time"])));
@@ -192,7 +182,7 @@ fn seats_cancelled(event: &Value, books: &mut Money, found: &mut Findings) {
 }
 
 /// The tier that holds at an instant: its percentage, and its fee in major units; `None` where none does.
-fn tier(terms: &Terms, at: Option<Timestamp>) -> Option<(f64, f64)> {
+fn tier(terms: &Terms<'_>, at: Option<Timestamp>) -> Option<(f64, f64)> {
     let Some(tiers) = terms.policy["tiers"].as_array() else { return Some((100.0, 0.0)) };
     let left = terms.start?.as_millisecond() - at?.as_millisecond();
     let ahead = |tier: &&Value| tier["hoursBefore"].as_i64().is_some_and(|hours| left > hours * 3_600_000);
@@ -202,10 +192,7 @@ fn tier(terms: &Terms, at: Option<Timestamp>) -> Option<(f64, f64)> {
 
 /// Whether a refund is what its tier gives of an amount, but for a minor unit a seat.
 fn fair(event: &Value, tier: Option<(f64, f64)>, refund: i64, of: i64, seats: usize, found: &mut Findings) {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "what is off by less than a unit a seat passes; amounts stay far below 2^53"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "amounts of tests are small")]
     let fair = tier.is_some_and(|(percent, fee)| {
         let exact = of as f64 * percent / 100.0 - seats as f64 * fee * 100.0;
         (refund as f64 - exact.max(0.0)).abs() <= seats as f64
@@ -215,13 +202,13 @@ fn fair(event: &Value, tier: Option<(f64, f64)>, refund: i64, of: i64, seats: us
     });
 }
 
-fn payment(event: &Value, books: &mut Money, found: &mut Findings) {
+fn payment<'a>(event: &'a Value, books: &mut Books<'a>, found: &mut Findings) {
     let (stream, data) = (text(&event["stream"]), &event["data"]);
-    let account = books.accounts.entry(stream.to_owned()).or_default();
+    let account = books.accounts.entry(stream).or_default();
     match name(event) {
         "payment.succeeded" => {
             let payment = text(&data["paymentId"]);
-            found.check(books.known.insert(payment.to_owned()), "I8", || {
+            found.check(books.known.insert(payment), "I8", || {
                 format!("{}: {payment} captured twice", place(event))
             });
             add(&mut account.captured, &data["amount"]);

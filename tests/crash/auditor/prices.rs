@@ -2,8 +2,7 @@
 //!
 //! Reckoned in whole numbers from the rules whose versions a booking names, by none of the server's code.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -19,9 +18,9 @@ const WHOLE: i128 = 10_000;
 const PLACES: u32 = 4;
 
 /// A show as its events have told it so far.
-struct Show {
+struct Show<'a> {
     facts: Value,
-    kinds: HashMap<String, String>,
+    kinds: BTreeMap<&'a str, &'a str>,
 }
 
 /// What one price is made of.
@@ -34,69 +33,59 @@ struct Ticketing<'a> {
 
 /// The rules of a log.
 #[derive(Default)]
-struct Rules {
+struct Rules<'a> {
     /// By stream and revision.
-    versions: BTreeMap<(String, u64), Arc<Value>>,
+    versions: BTreeMap<(&'a str, u64), &'a Value>,
     /// The latest of each stream, and since which position it is that.
-    latest: BTreeMap<String, (u64, Arc<Value>)>,
+    latest: BTreeMap<&'a str, (u64, &'a Value)>,
 }
 
-impl Rules {
-    fn learn(&mut self, event: &Value) {
-        let (stream, data) = (text(&event["stream"]), Arc::new(event["data"].clone()));
-        self.versions
-            .insert((stream.to_owned(), event["revision"].as_u64().unwrap_or(u64::MAX)), Arc::clone(&data));
-        self.latest.insert(stream.to_owned(), (event["position"].as_u64().unwrap_or(u64::MAX), data));
+impl<'a> Rules<'a> {
+    fn learn(&mut self, event: &'a Value) {
+        let (stream, data) = (text(&event["stream"]), &event["data"]);
+        self.versions.insert((stream, event["revision"].as_u64().unwrap_or(u64::MAX)), data);
+        self.latest.insert(stream, (event["position"].as_u64().unwrap_or(u64::MAX), data));
     }
 
     /// A rule that every node has heard of, and that has not changed since.
-    fn settled(&self, stream: &str, at: u64) -> Option<&Arc<Value>> {
-        self.latest.get(stream).filter(|(since, _)| since + HEARD < at).map(|(_, rule)| rule)
+    fn settled(&self, stream: &str, at: u64) -> Option<&'a Value> {
+        self.latest.get(stream).filter(|(since, _)| since + HEARD < at).map(|(_, rule)| *rule)
     }
 }
 
 /// Checks every price of a log, and every amount that was asked for it.
-#[derive(Default)]
-pub(super) struct Prices {
-    shows: HashMap<String, Show>,
-    rules: Rules,
-    seats: HashMap<String, Value>,
-    claims: HashSet<(String, String)>,
-    totals: HashMap<String, (String, i64)>,
-}
-
-impl Prices {
-    pub(super) fn event(&mut self, event: &Value, found: &mut Findings) {
+pub fn check(events: &[Value], found: &mut Findings) {
+    let mut shows: BTreeMap<&str, Show<'_>> = BTreeMap::new();
+    let mut rules = Rules::default();
+    let mut seats: BTreeMap<&str, &Value> = BTreeMap::new();
+    let mut claims: BTreeMap<(&str, &str), &Value> = BTreeMap::new();
+    let mut totals: BTreeMap<&str, (&str, i64)> = BTreeMap::new();
+    for event in events {
         let (stream, data) = (text(&event["stream"]), &event["data"]);
         match name(event) {
-            "offer.created" | "offer.changed" | "policy.set" => self.rules.learn(event),
-            "show.scheduled" => _ = self.shows.insert(stream.to_owned(), Show::new(data)),
+            "offer.created" | "offer.changed" | "policy.set" => rules.learn(event),
+            "show.scheduled" => _ = shows.insert(stream, Show::new(data)),
             "show.changed" => {
-                if let Some(show) = self.shows.get_mut(stream) {
+                if let Some(show) = shows.get_mut(stream) {
                     show.change(data);
                 }
             }
-            "redemption.claimed" => {
-                _ = self.claims.insert((text(&data["code"]).to_owned(), booking(event).to_owned()));
-            }
-            "booking.seats-locked" => {
-                _ = self.seats.insert(booking(event).to_owned(), data["seatIds"].clone());
-            }
+            "redemption.claimed" => _ = claims.insert((text(&data["code"]), booking(event)), data),
+            "booking.seats-locked" => _ = seats.insert(booking(event), &data["seatIds"]),
             "booking.payment-pending" => {
                 let pricing = &data["pricing"];
                 let total = pricing["total"].as_i64().unwrap_or(i64::MIN);
-                self.totals.insert(booking(event).to_owned(), (text(&pricing["currency"]).to_owned(), total));
+                totals.insert(booking(event), (text(&pricing["currency"]), total));
                 let at = time(&event["time"]);
-                let known = self.shows.get(stream).zip(self.seats.get(booking(event))).zip(at);
+                let known = shows.get(stream).zip(seats.get(booking(event))).zip(at);
                 let Some(((show, seats), at)) = known else {
                     found.add("I6", format!("{}: of an unknown show or seats", place(event)));
-                    return;
+                    continue;
                 };
-                let claimed =
-                    |code: &str| self.claims.contains(&(code.to_owned(), booking(event).to_owned()));
+                let claimed = |code: &str| claims.contains_key(&(code, booking(event)));
                 let wrong = match show.sold(seats, at) {
-                    Some(sold) => wrong(pricing, &sold, &self.rules, &claimed)
-                        .or_else(|| overlooked(pricing, &sold, &self.rules, event["position"].as_u64()?)),
+                    Some(sold) => wrong(pricing, &sold, &rules, &claimed)
+                        .or_else(|| overlooked(pricing, &sold, &rules, event["position"].as_u64()?)),
                     None => Some("a seat has no price".to_owned()),
                 };
                 if let Some(wrong) = wrong {
@@ -105,10 +94,7 @@ impl Prices {
             }
             "payment.initiated" => {
                 let asked = (text(&data["amount"]["currency"]), data["amount"]["minor"].as_i64());
-                let due = self
-                    .totals
-                    .get(booking(event))
-                    .map(|(currency, total)| (currency.as_str(), Some(*total)));
+                let due = totals.get(booking(event)).map(|(currency, total)| (*currency, Some(*total)));
                 found.check(due == Some(asked), "I6", || {
                     format!("{}: {asked:?} is asked for where {due:?} is due", place(event))
                 });
@@ -118,12 +104,11 @@ impl Prices {
     }
 }
 
-impl Show {
-    fn new(scheduled: &Value) -> Self {
+impl<'a> Show<'a> {
+    fn new(scheduled: &'a Value) -> Self {
         let rows = scheduled["rows"].as_array().into_iter().flatten();
         let seats = rows.flat_map(|row| row["seats"].as_array().into_iter().flatten());
-        let kinds =
-            seats.map(|seat| (text(&seat["seatId"]).to_owned(), text(&seat["type"]).to_owned())).collect();
+        let kinds = seats.map(|seat| (text(&seat["seatId"]), text(&seat["type"]))).collect();
         Self { facts: scheduled.clone(), kinds }
     }
 
@@ -140,7 +125,7 @@ impl Show {
 
     fn sold(&self, seats: &Value, at: Timestamp) -> Option<Ticketing<'_>> {
         let seats = seats.as_array()?.iter();
-        let prices = seats.map(|seat| self.facts["prices"][self.kinds.get(text(seat))?].as_i64());
+        let prices = seats.map(|seat| self.facts["prices"][*self.kinds.get(text(seat))?].as_i64());
         let mut dearest_first: Vec<i128> =
             prices.map(|price| price.map(i128::from)).collect::<Option<_>>()?;
         dearest_first.sort_unstable_by(|one, other| other.cmp(one));
@@ -153,7 +138,7 @@ impl Show {
 fn wrong(
     pricing: &Value,
     sold: &Ticketing<'_>,
-    rules: &Rules,
+    rules: &Rules<'_>,
     claimed: &dyn Fn(&str) -> bool,
 ) -> Option<String> {
     let is = |field: &str, reckoned: i128| -> Option<String> {
@@ -232,16 +217,16 @@ fn list(value: &Value) -> &[Value] {
 }
 
 /// The rule that a price names, as it stood at the version that it names.
-fn lookup<'a>(named: &Value, kind: &str, id: &Value, rules: &'a Rules) -> Result<&'a Arc<Value>, String> {
+fn lookup<'a>(named: &Value, kind: &str, id: &Value, rules: &Rules<'a>) -> Result<&'a Value, String> {
     let (stream, version) = (format!("{kind}-{}", text(id)), named["version"].as_u64());
-    let missing = format!("{stream} has no rule at {version:?}");
-    let known = version.and_then(|version| rules.versions.get(&(stream, version)));
-    known.ok_or(missing)
+    let missing = || format!("{stream} has no rule at {version:?}");
+    let version = version.ok_or_else(missing)?;
+    rules.versions.get(&(stream.as_str(), version)).copied().ok_or_else(missing)
 }
 
 /// A rule that every node had heard of, and that the price leaves out: the narrowest policy, a version that is no longer the latest, an
 /// automatic offer that would have saved more.
-fn overlooked(pricing: &Value, sold: &Ticketing<'_>, rules: &Rules, at: u64) -> Option<String> {
+fn overlooked(pricing: &Value, sold: &Ticketing<'_>, rules: &Rules<'_>, at: u64) -> Option<String> {
     let scopes = [
         format!("theatre:{}", text(&sold.show["theatreId"])),
         format!("city:{}", text(&sold.show["cityId"])),
@@ -259,9 +244,9 @@ fn overlooked(pricing: &Value, sold: &Ticketing<'_>, rules: &Rules, at: u64) -> 
     let offers = applied.iter().chain(passed_over);
     let offers = offers.map(|offer| (format!("offer-{}", text(&offer["code"])), offer));
     for (stream, rule) in offers.chain(policy) {
-        let used = rules.versions.get(&(stream.clone(), rule["version"].as_u64()?));
+        let used = rules.versions.get(&(stream.as_str(), rule["version"].as_u64()?)).copied();
         let settled = rules.settled(&stream, at);
-        if settled.is_some_and(|settled| used.is_none_or(|used| !Arc::ptr_eq(used, settled))) {
+        if settled.is_some_and(|settled| used.is_none_or(|used| !std::ptr::eq(used, settled))) {
             return Some(format!("{stream} had another version by then"));
         }
     }

@@ -1,6 +1,6 @@
 //! I1, I4, I5 and I10: seats, states, one effect a key, deadlines.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -30,34 +30,29 @@ struct Held {
 }
 
 /// Follows every booking and every seat through every prefix of the log.
-#[derive(Default)]
-pub(super) struct Bookings {
-    held: HashMap<String, Held>,
-    owners: HashMap<(String, String), String>,
-    keys: HashMap<(String, String), String>,
-}
-
-impl Bookings {
-    pub(super) fn event(&mut self, event: &Value, found: &mut Findings) {
-        house(event, &mut self.owners, found);
-        extended(event, &mut self.held, found);
-        redeemed(event, &mut self.held, found);
-        seats_cancelled(event, &mut self.held, &mut self.owners, found);
-        let Some(entered) = state_of(name(event)) else { return };
+pub fn check(events: &[Value], settled: Timestamp, found: &mut Findings) {
+    let mut bookings: BTreeMap<&str, Held> = BTreeMap::new();
+    let mut owners: BTreeMap<(&str, String), &str> = BTreeMap::new();
+    let mut keys: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for event in events {
+        house(event, &mut owners, found);
+        extended(event, &mut bookings, found);
+        redeemed(event, &mut bookings, found);
+        seats_cancelled(event, &mut bookings, &mut owners, found);
+        let Some(entered) = state_of(name(event)) else { continue };
         let (show, id) = (text(&event["stream"]), booking(event));
         if entered == State::SeatsLocked {
             let key = (text(&event["data"]["userId"]), text(&event["data"]["idempotencyKey"]));
-            let key = (key.0.to_owned(), key.1.to_owned());
-            let first = self.keys.insert(key.clone(), id.to_owned());
+            let first = keys.insert(key, id);
             found.check(first.is_none(), "I5", || {
                 format!("{}: key {key:?} made {first:?} already", place(event))
             });
-            found.check(!self.held.contains_key(id), "I4", || format!("{}: {id} began twice", place(event)));
+            found.check(!bookings.contains_key(id), "I4", || format!("{}: {id} began twice", place(event)));
             let seats = event["data"]["seatIds"].as_array().map(Vec::as_slice).unwrap_or_default();
             found.check(!seats.is_empty(), "I1", || format!("{}: no seats", place(event)));
             let seats: Vec<String> = seats.iter().map(|seat| text(seat).to_owned()).collect();
             for seat in &seats {
-                let owner = self.owners.insert((show.to_owned(), seat.clone()), id.to_owned());
+                let owner = owners.insert((show, seat.clone()), id);
                 found.check(owner.is_none(), "I1", || {
                     format!("{}: seat {seat} is held by {owner:?}", place(event))
                 });
@@ -66,15 +61,12 @@ impl Bookings {
             found.check(expires > time(&event["time"]), "I10", || {
                 format!("{}: expires at once", place(event))
             });
-            self.held.insert(
-                id.to_owned(),
-                Held { state: entered, seats, expires, extended: false, redeemed: false },
-            );
-            return;
+            bookings.insert(id, Held { state: entered, seats, expires, extended: false, redeemed: false });
+            continue;
         }
-        let Some(held) = self.held.get_mut(id) else {
+        let Some(held) = bookings.get_mut(id) else {
             found.add("I4", format!("{}: {id} never began", place(event)));
-            return;
+            continue;
         };
         found
             .check(allowed(held.state, entered), "I4", || format!("{}: from {:?}", place(event), held.state));
@@ -92,26 +84,22 @@ impl Bookings {
         held.state = entered;
         if matches!(entered, State::Failed | State::Expired | State::Cancelled) {
             for seat in &held.seats {
-                self.owners.remove(&(show.to_owned(), seat.clone()));
+                owners.remove(&(show, seat.clone()));
             }
         }
     }
-
-    /// What is overdue at a time by which all must be done.
-    pub(super) fn settled(&self, settled: Timestamp, found: &mut Findings) {
-        for (id, held) in &self.held {
-            let pending = matches!(held.state, State::SeatsLocked | State::PaymentPending);
-            let overdue = held.expires.is_none_or(|expires| expires + GRACE < settled);
-            found.check(!(pending && overdue), "I10", || {
-                format!("{id} still holds {:?} at {settled}", held.seats)
-            });
-            found.check(held.state != State::SeatsLocked, "I4", || format!("{id} was never priced"));
-        }
+    for (id, held) in &bookings {
+        let pending = matches!(held.state, State::SeatsLocked | State::PaymentPending);
+        let overdue = held.expires.is_none_or(|expires| expires + GRACE < settled);
+        found.check(!(pending && overdue), "I10", || {
+            format!("{id} still holds {:?} at {settled}", held.seats)
+        });
+        found.check(held.state != State::SeatsLocked, "I4", || format!("{id} was never priced"));
     }
 }
 
 /// A lock is extended once, by its holder, before it ends.
-fn extended(event: &Value, bookings: &mut HashMap<String, Held>, found: &mut Findings) {
+fn extended(event: &Value, bookings: &mut BTreeMap<&str, Held>, found: &mut Findings) {
     if name(event) != "booking.lock-extended" {
         return;
     }
@@ -126,7 +114,7 @@ fn extended(event: &Value, bookings: &mut HashMap<String, Held>, found: &mut Fin
 }
 
 /// A ticket lets in once, while its booking stands.
-fn redeemed(event: &Value, bookings: &mut HashMap<String, Held>, found: &mut Findings) {
+fn redeemed(event: &Value, bookings: &mut BTreeMap<&str, Held>, found: &mut Findings) {
     if name(event) != "ticket.redeemed" {
         return;
     }
@@ -139,10 +127,10 @@ fn redeemed(event: &Value, bookings: &mut HashMap<String, Held>, found: &mut Fin
 }
 
 /// A confirmed booking loses some of its seats, which are free then, and keeps others.
-fn seats_cancelled(
-    event: &Value,
-    bookings: &mut HashMap<String, Held>,
-    owners: &mut HashMap<(String, String), String>,
+fn seats_cancelled<'a>(
+    event: &'a Value,
+    bookings: &mut BTreeMap<&'a str, Held>,
+    owners: &mut BTreeMap<(&'a str, String), &'a str>,
     found: &mut Findings,
 ) {
     if name(event) != "booking.seats-cancelled" {
@@ -151,10 +139,8 @@ fn seats_cancelled(
     let (show, id) = (text(&event["stream"]), booking(event));
     let seats: Vec<&str> = event["data"]["seatIds"].as_array().into_iter().flatten().map(text).collect();
     for seat in &seats {
-        let owner = owners.remove(&(show.to_owned(), (*seat).to_owned()));
-        found.check(owner.as_deref() == Some(id), "I1", || {
-            format!("{}: {seat} is held by {owner:?}", place(event))
-        });
+        let owner = owners.remove(&(show, (*seat).to_owned()));
+        found.check(owner == Some(id), "I1", || format!("{}: {seat} is held by {owner:?}", place(event)));
     }
     let sound = bookings.get_mut(id).is_some_and(|held| {
         held.seats.retain(|seat| !seats.contains(&seat.as_str()));
@@ -164,19 +150,19 @@ fn seats_cancelled(
 }
 
 /// A seat that the house keeps belongs to nobody else.
-fn house(event: &Value, owners: &mut HashMap<(String, String), String>, found: &mut Findings) {
+fn house<'a>(event: &'a Value, owners: &mut BTreeMap<(&'a str, String), &'a str>, found: &mut Findings) {
     const HOUSE: &str = "the house";
     let show = text(&event["stream"]);
     let seats = event["data"]["seatIds"].as_array().into_iter().flatten();
-    let seats = seats.map(|seat| (show.to_owned(), text(seat).to_owned()));
+    let seats = seats.map(|seat| (show, text(seat).to_owned()));
     match name(event) {
         "show.seats-blocked" => seats.for_each(|seat| {
-            let owner = owners.insert(seat, HOUSE.to_owned());
+            let owner = owners.insert(seat, HOUSE);
             found.check(owner.is_none(), "I1", || format!("{}: {owner:?} has a seat of them", place(event)));
         }),
         "show.seats-released" => seats.for_each(|seat| {
             let owner = owners.remove(&seat);
-            found.check(owner.as_deref() == Some(HOUSE), "I1", || {
+            found.check(owner == Some(HOUSE), "I1", || {
                 format!("{}: {owner:?} has a seat of them", place(event))
             });
         }),
