@@ -41,8 +41,8 @@ pub(crate) struct VerifiedBody {
     booking_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     show_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     /// The seats that its booking has now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     seat_ids: Option<Vec<SeatId>>,
     /// `true`: what was scanned is from before some of its seats were cancelled; a ticket was issued since for the rest.
