@@ -59,10 +59,11 @@ async fn halls(world: &World, dice: &mut Dice) -> Vec<Hall> {
         let screen = json!({ "screenId": "sc_1", "name": "One", "rows": rows });
         world.http.post(&path, &screen).token(&world.partner()).send().await.expect(201);
         for slot in 0..15 {
-            let hour = i8::try_from(dice.below(24)).unwrap();
+            // Every other day: a show that begins late runs into the next one's early hours.
+            let (day, hour) = (2 + 2 * slot, i8::try_from(dice.below(24)).unwrap());
             let body = json!({
                 "theatreId": theatre, "screenId": "sc_1", "movieId": dice.pick(&["mv_901", "mv_902"]),
-                "startTime": rfc3339(&in_days(2 + slot, hour, 30)), "language": "en",
+                "startTime": rfc3339(&in_days(day, hour, 30)), "language": "en",
                 "format": dice.pick(&["2D", "3D", "IMAX"]),
                 "prices": { "REGULAR": 90 + dice.below(200), "PREMIUM": 250.25, "RECLINER": 401.5 }
             });
