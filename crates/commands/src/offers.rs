@@ -83,6 +83,8 @@ impl Commands {
     ) -> Result<Answer<OfferDetails>, CommandError> {
         self.check_theatres(&changed.offer).await?;
         let (code, request) = (changed.offer.code.clone(), changed.request.clone());
+        let claims = self.redemption_fold(&code);
+        let _none_by_the_old_limits = claims.lock().await;
         let (stream, command) = (StreamName::offer(&code), OfferCommand::Change(changed));
         let answer = self.answer::<Offer>(ctx, stream, request.as_ref(), &command).await;
         let answer = answer.map_err(|error| match error {

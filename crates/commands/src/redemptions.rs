@@ -81,6 +81,11 @@ impl Commands {
         code: &OfferCode,
         limits: OfferLimits,
     ) -> Result<bool, CommandError> {
+        let (fold, asked) = (self.redemption_fold(code), Instant::now());
+        let mut fold = fold.lock().await;
+        // Whoever changes the offer here has the lock meanwhile: what it allows by now holds, not what it allowed when the request
+        // began.
+        let limits = self.inner.rules.offer(code).await?.map_or(limits, |offer| offer.details.limits);
         let Claims { booking_id, user_id, idempotency_key, .. } = claims.clone();
         let command = RedemptionCommand::Claim {
             code: code.clone(),
@@ -93,7 +98,9 @@ impl Commands {
             let claim = fold.claim(&user_id, &booking_id, &idempotency_key)?;
             Some((claim.booking_id.clone(), *claim.attempts.last()?))
         };
-        let (claimed_for, attempt) = match self.redeem(metadata, code, &command, look).await {
+        let claimed = self.redeem_on(&mut fold, asked, metadata, code, &command, look).await;
+        drop(fold);
+        let (claimed_for, attempt) = match claimed {
             Ok(Some(claim)) => claim,
             Ok(None) | Err(CommandError::Redemption(_)) => return Ok(false),
             Err(error) => return Err(error),
@@ -163,7 +170,8 @@ impl Commands {
         fold.fresh_since.is_some_and(|fresh| !shared || fresh >= asked)
     }
 
-    fn redemption_fold(&self, code: &OfferCode) -> RedemptionFold {
+    /// What claims and changes of an offer on this node go through, one after the other.
+    pub(crate) fn redemption_fold(&self, code: &OfferCode) -> RedemptionFold {
         Arc::clone(&*self.inner.redemptions.entry(code.clone()).or_default())
     }
 
@@ -176,10 +184,22 @@ impl Commands {
     ) -> Result<T, CommandError> {
         let (fold, asked) = (self.redemption_fold(code), Instant::now());
         let mut fold = fold.lock().await;
-        let (proven, began) = (self.is_proven(&fold, asked), Instant::now());
+        self.redeem_on(&mut fold, asked, metadata, code, command, look).await
+    }
+
+    async fn redeem_on<T>(
+        &self,
+        fold: &mut Fold,
+        asked: Instant,
+        metadata: &Arc<Metadata>,
+        code: &OfferCode,
+        command: &RedemptionCommand,
+        look: impl FnOnce(&Redemptions) -> T,
+    ) -> Result<T, CommandError> {
+        let (proven, began) = (self.is_proven(fold, asked), Instant::now());
         let (store, clock, stream) = (&*self.inner.store, &*self.inner.clock, StreamName::redemption(code));
         // Taken out while it is in use: an append whose outcome is unknown, or that nobody waits for any more, leaves none behind.
-        let Fold { mut loaded, fresh_since } = std::mem::take(&mut *fold);
+        let Fold { mut loaded, fresh_since } = std::mem::take(fold);
         let executed = execute_on(store, clock, stream, metadata, &mut loaded, proven, command).await;
         let seen = look(&loaded.state);
         if !matches!(executed, Err(CommandError::Unavailable(_))) {
